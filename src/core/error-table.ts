@@ -1,0 +1,136 @@
+/** One row an error code: the wire `type`, the HTTP status, whether a job that meets it may try again. */
+export type ErrorRow = { type: string; status: number; retryable: boolean; message: string }
+
+const row = (type: string, status: number, message: string, retryable = false): ErrorRow => ({
+  type,
+  status,
+  retryable,
+  message,
+})
+const badRequest = (message: string) => row('BadRequestError', 400, message)
+const forbidden = (message: string) => row('ForbiddenError', 403, message)
+const notFound = (message: string) => row('NotFoundError', 404, message)
+const conflict = (message: string) => row('ConflictError', 409, message)
+const exists = (message: string) => row('AlreadyExistsError', 409, message)
+const invalid = (message: string) => row('ValidationError', 422, message)
+
+/**
+ * The only list of error codes. `{name}` in a message is filled from the error's details.
+ * Codes are stable: clients match on them.
+ */
+export const ERRORS = {
+  // Transport
+  bad_request: badRequest('{reason}'),
+  unauthorized: row('UnauthorizedError', 401, 'Send a valid API key as "Authorization: Bearer <key>".'),
+  permission_denied: forbidden('This API key lacks the "{permission}" permission.'),
+  scope_denied: forbidden('This API key may not use this resource.'),
+  route_not_found: notFound('No operation answers {method} {path}. See /docs for the API reference.'),
+  method_not_allowed: row('MethodNotAllowedError', 405, '{method} is not allowed on {path}. Allowed: {allowed}.'),
+  payload_too_large: row('PayloadTooLargeError', 413, 'The request body is over the limit of {limit_bytes} bytes.'),
+  validation_error: invalid('Validation error'),
+  namespace_required: badRequest('Name the namespace in the X-Namespace header (its id or its name).'),
+  namespace_not_found: notFound('Namespace not found'),
+  cursor_invalid: badRequest('The cursor is damaged or belongs to another query. Start again without it.'),
+  reserved_name: badRequest('The name "{name}" is reserved. Choose another.'),
+  empty_update: badRequest('The update changes nothing. Send at least one field to change.'),
+  resource_deleting: conflict('The {resource} is being deleted.'),
+  not_enabled: row('NotEnabledError', 403, '{feature} is not enabled on this server.'),
+  // Filters
+  filter_operator_unknown: invalid('Unknown filter operator "{operator}". Use one of: {allowed}.'),
+  invalid_filter: badRequest('{reason}'),
+  invalid_regex: badRequest('The pattern is not a valid regular expression (RE2 syntax, at most 512 characters): {reason}'),
+  filter_too_complex: badRequest('The filter is too complex: {reason}.'),
+  // Namespaces
+  namespace_name_taken: exists('A namespace named "{namespace_name}" exists already.'),
+  extractor_immutable: badRequest('Extractors of a namespace can be added, never removed or altered.'),
+  payload_index_protected: badRequest('The payload index on "{field}" is built in and cannot be changed.'),
+  registry_extractor_not_found: notFound('Feature extractor {name} version {version} not found in registry.'),
+  // Buckets
+  bucket_not_found: notFound('Bucket not found'),
+  bucket_name_taken: exists('A bucket named "{bucket_name}" exists already in this namespace.'),
+  bucket_locked: forbidden('The bucket is locked. Unlock it first: PATCH the bucket with is_locked=false.'),
+  bucket_inactive: badRequest('The bucket is {status} and takes no writes.'),
+  unique_key_immutable: badRequest('The unique key of a bucket is set when it is created and cannot change.'),
+  schema_incompatible: badRequest('The new bucket schema does not fit stored objects: {reason}.'),
+  // Objects
+  object_not_found: notFound('Object not found'),
+  schema_validation_failed: invalid('Schema validation failed: {reason}'),
+  all_objects_failed: badRequest('Every object of the request failed.'),
+  unique_key_missing: invalid('The unique key field "{field}" is missing, null, empty or too long.'),
+  unique_key_exists: exists('An object with this unique key exists already.'),
+  unique_key_not_found: notFound('No object with this unique key exists.'),
+  policy_required: badRequest('The bucket has a unique key: send ?policy=insert, update or upsert.'),
+  blob_type_mismatch: invalid('The content of blob "{property}" is {found}, the schema asks for {expected}.'),
+  blob_property_ambiguous: invalid('Cannot tell which property the blob belongs to. Name it in "property".'),
+  inline_blob_too_large: badRequest('An inline blob may hold at most {limit_bytes} bytes. Use an upload for more.'),
+  url_not_usable: row('URLValidationError', 400, 'The URL cannot be used: {reason}'),
+  url_not_allowed: row('URLValidationError', 400, 'The URL is refused: {reason}'),
+  // Batches and tasks
+  batch_not_found: notFound('Batch not found'),
+  objects_not_found: notFound('Some objects do not exist in this bucket.'),
+  batch_not_draft: badRequest('Only a DRAFT batch can change; this one is {status}.'),
+  batch_finished: badRequest('The batch has ended ({status}) and cannot be submitted again.'),
+  batch_empty: badRequest('The batch holds no objects.'),
+  no_collections_for_bucket: badRequest('No enabled collection reads this bucket. Create one first.'),
+  batch_not_terminal: badRequest('The batch is still {status}. Wait until it has ended.'),
+  batch_is_draft: badRequest('The batch is a DRAFT: nothing runs that could be canceled.'),
+  task_not_found: notFound('Task not found'),
+  // Collections
+  collection_not_found: notFound('Collection not found'),
+  collection_name_taken: exists('A collection named "{collection_name}" exists already in this namespace.'),
+  collection_disabled: badRequest('The collection is disabled.'),
+  invalid_source: badRequest('{reason}'),
+  incompatible_source_schemas: badRequest('The source buckets have different schemas.'),
+  feature_extractor_not_found: badRequest('Unknown feature extractor "{name}".'),
+  feature_extractor_unknown: notFound('Feature extractor not found'),
+  extractor_params_mismatch: badRequest('The parameters differ from those the namespace has locked for this extractor.'),
+  extractor_type_mismatch: badRequest('parameters.extractor_type must be "{expected}".'),
+  invalid_extractor_parameters: badRequest('{reason}'),
+  invalid_chunk_overlap: badRequest('chunk_overlap must be smaller than chunk_size.'),
+  input_mapping_field_not_found: badRequest('Input "{input}" maps to "{path}", which the source does not have.'),
+  bucket_schema_required: badRequest('The source has no schema, so input mappings cannot be checked. Give the bucket a schema.'),
+  unknown_extractor_input: badRequest('The extractor has no input "{input}". Inputs: {available}.'),
+  input_type_mismatch: badRequest('Input "{input}" takes {accepted}, but "{path}" is {found}.'),
+  input_mapping_required: badRequest('Cannot tell which field feeds input "{input}". Send input_mappings.'),
+  field_passthrough_not_found: badRequest('field_passthrough names "{path}", which the source does not have.'),
+  field_passthrough_conflict: badRequest('field_passthrough target "{target}" collides: {reason}.'),
+  immutable_field: badRequest('"{field}" cannot be changed. Clone the resource instead.'),
+  // Documents
+  document_not_found: notFound('Document not found'),
+  invalid_cursor: badRequest('The cursor is damaged or belongs to another query. Start again without it.'),
+  // Features, models, vectors
+  feature_uri_not_found: badRequest('No feature "{feature}" exists here. Available: {available}.'),
+  feature_uri_required: badRequest('Several features could be searched. Name one in feature_uri: {candidates}.'),
+  feature_not_found: badRequest('No collection in scope has the feature "{feature}".'),
+  feature_missing: badRequest('The referenced document has no vector for "{feature}".'),
+  vector_dimension_mismatch: badRequest('The vector has {found} dimensions, the index has {expected}.'),
+  vector_invalid: badRequest('The vector holds a value that is not a finite number.'),
+  modality_not_supported: badRequest('The model {model} cannot read {modality}.'),
+  query_modality_unsupported: badRequest('The feature "{feature}" cannot be searched with {modality}.'),
+  inference_provider_not_configured: row('InferenceServiceUnavailableError', 503, 'No model is configured for the "{slot}" slot.'),
+  inference_model_changed: row('InferenceServiceUnavailableError', 503, 'The model behind "{feature}" differs from the one that wrote its vectors. Revert it or re-extract.'),
+  inference_failed: row('InferenceServiceUnavailableError', 503, 'The model service failed. Try again.', true),
+  vector_index_unavailable: row('InferenceServiceUnavailableError', 503, 'The vector index is not available right now. Try again.', true),
+  // Retrievers
+  retriever_not_found: notFound('Retriever not found'),
+  retriever_name_taken: exists('A retriever named "{retriever_name}" exists already in this namespace.'),
+  retriever_immutable_field: badRequest('"{field}" of a retriever cannot change. Clone it instead.'),
+  retriever_input_invalid: invalid('The inputs do not fit the retriever\'s input_schema.'),
+  stage_not_found: badRequest('Unknown stage "{stage_id}". Known stages: {available}.'),
+  stage_parameters_invalid: invalid('The stage parameters are not valid.'),
+  template_error: badRequest('The template cannot be rendered: {reason}'),
+  secret_not_found: badRequest('No secret named "{name}" exists.'),
+  secret_not_allowed: badRequest('Secrets may not be used in this parameter.'),
+  no_search_input: badRequest('Every search of the stage was left without input.'),
+  working_set_too_large: badRequest('The pipeline holds more than {limit} documents. Add a filter or a limit.'),
+  // Faults of the server
+  internal_error: row('InternalServerError', 500, 'Something went wrong on the server. The request id helps to find it in the log.'),
+  processing_error: row('ProcessingError', 500, 'Processing failed.', true),
+  storage_error: row('StorageError', 500, 'The file store failed.', true),
+  database_unavailable: row('InternalServerError', 503, 'The database is not available right now. Try again.', true),
+  // Start-up and operation (never sent to clients)
+  config_invalid: row('ConfigError', 500, '{reason}'),
+  database_newer: row('ConfigError', 500, 'The database was written by a newer Kura (migration {found}); this one knows up to {known}. Upgrade Kura.'),
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof ERRORS
