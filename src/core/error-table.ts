@@ -25,8 +25,16 @@ export const ERRORS = {
   permission_denied: forbidden('This API key lacks the "{permission}" permission.'),
   scope_denied: forbidden('This API key may not use this resource.'),
   route_not_found: notFound('No operation answers {method} {path}. See /docs for the API reference.'),
-  method_not_allowed: row('MethodNotAllowedError', 405, '{method} is not allowed on {path}. Allowed: {allowed}.'),
-  payload_too_large: row('PayloadTooLargeError', 413, 'The request body is over the limit of {limit_bytes} bytes.'),
+  method_not_allowed: row(
+    'MethodNotAllowedError',
+    405,
+    '{method} is not allowed on {path}. Allowed: {allowed}.',
+  ),
+  payload_too_large: row(
+    'PayloadTooLargeError',
+    413,
+    'The request body is over the limit of {limit_bytes} bytes.',
+  ),
   validation_error: invalid('Validation error'),
   namespace_required: badRequest('Name the namespace in the X-Namespace header (its id or its name).'),
   namespace_not_found: notFound('Namespace not found'),
@@ -38,7 +46,9 @@ export const ERRORS = {
   // Filters
   filter_operator_unknown: invalid('Unknown filter operator "{operator}". Use one of: {allowed}.'),
   invalid_filter: badRequest('{reason}'),
-  invalid_regex: badRequest('The pattern is not a valid regular expression (RE2 syntax, at most 512 characters): {reason}'),
+  invalid_regex: badRequest(
+    'The pattern is not a valid regular expression (RE2 syntax, at most 512 characters): {reason}',
+  ),
   filter_too_complex: badRequest('The filter is too complex: {reason}.'),
   // Namespaces
   namespace_name_taken: exists('A namespace named "{namespace_name}" exists already.'),
@@ -62,7 +72,9 @@ export const ERRORS = {
   policy_required: badRequest('The bucket has a unique key: send ?policy=insert, update or upsert.'),
   blob_type_mismatch: invalid('The content of blob "{property}" is {found}, the schema asks for {expected}.'),
   blob_property_ambiguous: invalid('Cannot tell which property the blob belongs to. Name it in "property".'),
-  inline_blob_too_large: badRequest('An inline blob may hold at most {limit_bytes} bytes. Use an upload for more.'),
+  inline_blob_too_large: badRequest(
+    'An inline blob may hold at most {limit_bytes} bytes. Use an upload for more.',
+  ),
   url_not_usable: row('URLValidationError', 400, 'The URL cannot be used: {reason}'),
   url_not_allowed: row('URLValidationError', 400, 'The URL is refused: {reason}'),
   // Batches and tasks
@@ -83,16 +95,24 @@ export const ERRORS = {
   incompatible_source_schemas: badRequest('The source buckets have different schemas.'),
   feature_extractor_not_found: badRequest('Unknown feature extractor "{name}".'),
   feature_extractor_unknown: notFound('Feature extractor not found'),
-  extractor_params_mismatch: badRequest('The parameters differ from those the namespace has locked for this extractor.'),
+  extractor_params_mismatch: badRequest(
+    'The parameters differ from those the namespace has locked for this extractor.',
+  ),
   extractor_type_mismatch: badRequest('parameters.extractor_type must be "{expected}".'),
   invalid_extractor_parameters: badRequest('{reason}'),
   invalid_chunk_overlap: badRequest('chunk_overlap must be smaller than chunk_size.'),
-  input_mapping_field_not_found: badRequest('Input "{input}" maps to "{path}", which the source does not have.'),
-  bucket_schema_required: badRequest('The source has no schema, so input mappings cannot be checked. Give the bucket a schema.'),
+  input_mapping_field_not_found: badRequest(
+    'Input "{input}" maps to "{path}", which the source does not have.',
+  ),
+  bucket_schema_required: badRequest(
+    'The source has no schema, so input mappings cannot be checked. Give the bucket a schema.',
+  ),
   unknown_extractor_input: badRequest('The extractor has no input "{input}". Inputs: {available}.'),
   input_type_mismatch: badRequest('Input "{input}" takes {accepted}, but "{path}" is {found}.'),
   input_mapping_required: badRequest('Cannot tell which field feeds input "{input}". Send input_mappings.'),
-  field_passthrough_not_found: badRequest('field_passthrough names "{path}", which the source does not have.'),
+  field_passthrough_not_found: badRequest(
+    'field_passthrough names "{path}", which the source does not have.',
+  ),
   field_passthrough_conflict: badRequest('field_passthrough target "{target}" collides: {reason}.'),
   immutable_field: badRequest('"{field}" cannot be changed. Clone the resource instead.'),
   // Documents
@@ -100,37 +120,72 @@ export const ERRORS = {
   invalid_cursor: badRequest('The cursor is damaged or belongs to another query. Start again without it.'),
   // Features, models, vectors
   feature_uri_not_found: badRequest('No feature "{feature}" exists here. Available: {available}.'),
-  feature_uri_required: badRequest('Several features could be searched. Name one in feature_uri: {candidates}.'),
+  feature_uri_required: badRequest(
+    'Several features could be searched. Name one in feature_uri: {candidates}.',
+  ),
   feature_not_found: badRequest('No collection in scope has the feature "{feature}".'),
   feature_missing: badRequest('The referenced document has no vector for "{feature}".'),
   vector_dimension_mismatch: badRequest('The vector has {found} dimensions, the index has {expected}.'),
   vector_invalid: badRequest('The vector holds a value that is not a finite number.'),
   modality_not_supported: badRequest('The model {model} cannot read {modality}.'),
   query_modality_unsupported: badRequest('The feature "{feature}" cannot be searched with {modality}.'),
-  inference_provider_not_configured: row('InferenceServiceUnavailableError', 503, 'No model is configured for the "{slot}" slot.'),
-  inference_model_changed: row('InferenceServiceUnavailableError', 503, 'The model behind "{feature}" differs from the one that wrote its vectors. Revert it or re-extract.'),
-  inference_failed: row('InferenceServiceUnavailableError', 503, 'The model service failed. Try again.', true),
-  vector_index_unavailable: row('InferenceServiceUnavailableError', 503, 'The vector index is not available right now. Try again.', true),
+  inference_provider_not_configured: row(
+    'InferenceServiceUnavailableError',
+    503,
+    'No model is configured for the "{slot}" slot.',
+  ),
+  inference_model_changed: row(
+    'InferenceServiceUnavailableError',
+    503,
+    'The model behind "{feature}" differs from the one that wrote its vectors. Revert it or re-extract.',
+  ),
+  inference_failed: row(
+    'InferenceServiceUnavailableError',
+    503,
+    'The model service failed. Try again.',
+    true,
+  ),
+  vector_index_unavailable: row(
+    'InferenceServiceUnavailableError',
+    503,
+    'The vector index is not available right now. Try again.',
+    true,
+  ),
   // Retrievers
   retriever_not_found: notFound('Retriever not found'),
   retriever_name_taken: exists('A retriever named "{retriever_name}" exists already in this namespace.'),
   retriever_immutable_field: badRequest('"{field}" of a retriever cannot change. Clone it instead.'),
-  retriever_input_invalid: invalid('The inputs do not fit the retriever\'s input_schema.'),
+  retriever_input_invalid: invalid("The inputs do not fit the retriever's input_schema."),
   stage_not_found: badRequest('Unknown stage "{stage_id}". Known stages: {available}.'),
   stage_parameters_invalid: invalid('The stage parameters are not valid.'),
   template_error: badRequest('The template cannot be rendered: {reason}'),
   secret_not_found: badRequest('No secret named "{name}" exists.'),
   secret_not_allowed: badRequest('Secrets may not be used in this parameter.'),
   no_search_input: badRequest('Every search of the stage was left without input.'),
-  working_set_too_large: badRequest('The pipeline holds more than {limit} documents. Add a filter or a limit.'),
+  working_set_too_large: badRequest(
+    'The pipeline holds more than {limit} documents. Add a filter or a limit.',
+  ),
   // Faults of the server
-  internal_error: row('InternalServerError', 500, 'Something went wrong on the server. The request id helps to find it in the log.'),
+  internal_error: row(
+    'InternalServerError',
+    500,
+    'Something went wrong on the server. The request id helps to find it in the log.',
+  ),
   processing_error: row('ProcessingError', 500, 'Processing failed.', true),
   storage_error: row('StorageError', 500, 'The file store failed.', true),
-  database_unavailable: row('InternalServerError', 503, 'The database is not available right now. Try again.', true),
+  database_unavailable: row(
+    'InternalServerError',
+    503,
+    'The database is not available right now. Try again.',
+    true,
+  ),
   // Start-up and operation (never sent to clients)
   config_invalid: row('ConfigError', 500, '{reason}'),
-  database_newer: row('ConfigError', 500, 'The database was written by a newer Kura (migration {found}); this one knows up to {known}. Upgrade Kura.'),
+  database_newer: row(
+    'ConfigError',
+    500,
+    'The database was written by a newer Kura (migration {found}); this one knows up to {known}. Upgrade Kura.',
+  ),
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof ERRORS

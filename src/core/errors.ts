@@ -11,7 +11,11 @@ export class KuraError extends Error {
   readonly code: ErrorCode
   readonly details: Record<string, unknown>
 
-  constructor(code: ErrorCode, details: Record<string, unknown> = {}, options: { cause?: unknown; message?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    details: Record<string, unknown> = {},
+    options: { cause?: unknown; message?: string } = {},
+  ) {
     super(options.message ?? fillMessage(ERRORS[code].message, details), { cause: options.cause })
     this.name = 'KuraError'
     this.code = code
@@ -27,7 +31,11 @@ export class KuraError extends Error {
 export class ValidationError extends KuraError {
   readonly violations: Violation[]
 
-  constructor(violations: Violation[], code: ErrorCode = 'validation_error', details: Record<string, unknown> = {}) {
+  constructor(
+    violations: Violation[],
+    code: ErrorCode = 'validation_error',
+    details: Record<string, unknown> = {},
+  ) {
     super(code, details)
     this.name = 'ValidationError'
     this.violations = violations

@@ -16,7 +16,10 @@ export function randomText(length: number, alphabet = ALPHABET): string {
   return text
 }
 
-const randomHex = (length: number) => randomBytes(Math.ceil(length / 2)).toString('hex').slice(0, length)
+const randomHex = (length: number) =>
+  randomBytes(Math.ceil(length / 2))
+    .toString('hex')
+    .slice(0, length)
 
 /** Ids in the forms of the contract. */
 export const newId = {
@@ -42,6 +45,7 @@ export const newId = {
   request: () => `req_${randomText(16)}`,
 }
 
-export const apiKey = () => `sk_${randomText(43, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789')}`
+export const apiKey = () =>
+  `sk_${randomText(43, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789')}`
 
 export const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex')

@@ -48,7 +48,11 @@ export class RowError extends Error {
   readonly type: RowErrorType
   readonly recovery_suggestion: string | null
 
-  constructor(type: RowErrorType, message: string, options: { cause?: unknown; recovery_suggestion?: string } = {}) {
+  constructor(
+    type: RowErrorType,
+    message: string,
+    options: { cause?: unknown; recovery_suggestion?: string } = {},
+  ) {
     super(message, { cause: options.cause })
     this.name = 'RowError'
     this.type = type
@@ -96,7 +100,9 @@ export type Extractor<P extends TObject = TObject> = {
   inputs: Record<string, ExtractorInput>
   parameters: P
   /** Rules that a schema cannot say; returns the reason, or null. Called when a collection is saved. */
-  check?(parameters: Static<P>): { code: 'invalid_chunk_overlap' | 'invalid_extractor_parameters'; reason: string } | null
+  check?(
+    parameters: Static<P>,
+  ): { code: 'invalid_chunk_overlap' | 'invalid_extractor_parameters'; reason: string } | null
   /** Output fields besides vectors that these parameters switch on, with their schema types. */
   output(parameters: Static<P>): Record<string, { type: string; description?: string }>
   /** Vectors that these parameters switch on; the first is the primary one. */
@@ -116,4 +122,3 @@ export type Extractor<P extends TObject = TObject> = {
 export function defineExtractor<P extends TObject>(extractor: Extractor<P>): Extractor<P> {
   return extractor
 }
-

@@ -5,8 +5,20 @@
  * `signal` aborts.
  */
 export type Slot =
-  | 'text' | 'image' | 'multimodal' | 'code' | 'structure' | 'face' | 'audio'
-  | 'asr' | 'ocr' | 'vlm' | 'llm' | 'classifier' | 'layout' | 'rerank'
+  | 'text'
+  | 'image'
+  | 'multimodal'
+  | 'code'
+  | 'structure'
+  | 'face'
+  | 'audio'
+  | 'asr'
+  | 'ocr'
+  | 'vlm'
+  | 'llm'
+  | 'classifier'
+  | 'layout'
+  | 'rerank'
 
 /** What an embedding model reads. */
 export type Modality = 'text' | 'image' | 'audio' | 'video'
@@ -33,7 +45,10 @@ export type EmbeddingModel = {
    * One L2-normalized vector per input, in order. `purpose` selects the model's query or passage side.
    * Throws KuraError `modality_not_supported` for an input the model cannot read.
    */
-  embed(inputs: readonly EmbeddingInput[], options: { purpose: 'query' | 'document'; signal?: AbortSignal }): Promise<Float32Array[]>
+  embed(
+    inputs: readonly EmbeddingInput[],
+    options: { purpose: 'query' | 'document'; signal?: AbortSignal },
+  ): Promise<Float32Array[]>
 }
 
 export type Models = {

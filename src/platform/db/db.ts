@@ -1,0 +1,68 @@
+import type { Kysely, Transaction } from 'kysely'
+import { KuraError } from '../../core/errors.ts'
+import { openPostgres } from './postgres.ts'
+import type { Schema } from './schema.ts'
+import { openSqlite } from './sqlite.ts'
+
+export type Dialect = 'sqlite' | 'postgres'
+
+export type Db = Kysely<Schema>
+export type Trx = Transaction<Schema>
+/** Stores take either, so that services can compose them in one transaction. */
+export type DbOrTrx = Db | Trx
+
+export type OpenOptions = {
+  /**
+   * `full`: a commit is on disk when it returns (what a client was told). `normal`: it survives the
+   * death of any process but the last commits may be lost with the power; for workers, whose
+   * jobs can run again.
+   */
+  durability: 'full' | 'normal'
+  read_only?: boolean
+  pool_max?: number
+}
+
+const dialects = new WeakMap<object, Dialect>()
+
+/** Opens `sqlite:<path>` or `postgres://…`. The caller closes it with `destroy()`. */
+export function openDb(url: string, options: OpenOptions): Db {
+  const dialect = dialectOf(url)
+  const db = dialect === 'sqlite' ? openSqlite(sqlitePath(url), options) : openPostgres(url, options)
+  dialects.set(db.getExecutor().adapter, dialect)
+  return db
+}
+
+/** Which database a connection or transaction talks to. */
+export function dialect(db: DbOrTrx): Dialect {
+  const known = dialects.get(db.getExecutor().adapter)
+  if (!known) throw new Error('This connection was not opened by openDb.')
+  return known
+}
+
+export function dialectOf(url: string): Dialect {
+  if (url.startsWith('sqlite:')) return 'sqlite'
+  if (url.startsWith('postgres://') || url.startsWith('postgresql://')) return 'postgres'
+  throw new KuraError('config_invalid', {
+    reason: `The database URL must start with sqlite: or postgres://, not "${url.split(':')[0]}:".`,
+  })
+}
+
+export const sqlitePath = (url: string) => url.slice('sqlite:'.length)
+
+/** Runs `work` in one write transaction; it commits when `work` returns and rolls back when it throws. */
+export function inTransaction<T>(db: DbOrTrx, work: (trx: Trx) => Promise<T>): Promise<T> {
+  return db.isTransaction ? work(db as Trx) : db.transaction().execute(work)
+}
+
+/** Runs several reads on one snapshot, so that a count and its page agree. */
+export function inSnapshot<T>(db: DbOrTrx, work: (trx: Trx) => Promise<T>): Promise<T> {
+  if (db.isTransaction) return work(db as Trx)
+  return db.transaction().setAccessMode('read only').setIsolationLevel('repeatable read').execute(work)
+}
+
+/** Whether an error is a broken unique rule, whichever database raised it. */
+export function isUniqueViolation(error: unknown): boolean {
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown }
+  // PostgreSQL class 23505; SQLite extended codes SQLITE_CONSTRAINT_UNIQUE and _PRIMARYKEY.
+  return code === '23505' || errcode === 2067 || errcode === 1555
+}

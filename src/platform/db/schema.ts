@@ -1,0 +1,296 @@
+import type { ColumnType, Generated } from 'kysely'
+
+/**
+ * The tables as TypeScript sees them, equal on both databases: JSON columns are text (parse with
+ * JSON.parse, write with JSON.stringify), instants are text from `timestamp()`, booleans are 0 and 1.
+ */
+type Json = string
+type Instant = string
+type Flag = ColumnType<number, number | boolean, number | boolean>
+
+export type Schema = {
+  settings: { key: string; value: string }
+  organizations: {
+    organization_id: string
+    internal_id: string
+    organization_name: string
+    metadata: Json
+    created_at: Instant
+    updated_at: Instant
+  }
+  api_keys: {
+    key_id: string
+    organization_id: string
+    key_hash: string
+    key_prefix: string
+    name: string
+    permissions: Json
+    scopes: Json
+    status: string
+    expires_at: Instant | null
+    created_at: Instant
+    updated_at: Instant
+  }
+  namespaces: {
+    namespace_id: string
+    organization_id: string
+    namespace_name: string
+    description: string | null
+    namespace_type: string
+    feature_extractors: Json
+    payload_indexes: Json
+    infrastructure: Json | null
+    auto_create_indexes: Flag
+    status: string
+    delete_task_id: string | null
+    created_at: Instant
+    updated_at: Instant
+  }
+  buckets: {
+    namespace_id: string
+    bucket_id: string
+    bucket_name: string
+    status: string
+    is_locked: Flag
+    storage_class: string | null
+    object_count: number
+    total_size_bytes: number
+    max_size_bytes: number
+    min_size_bytes: number
+    batch_total: number
+    batch_active: number
+    batch_completed: number
+    batch_failed: number
+    created_at: Instant
+    updated_at: Instant
+    last_upload_at: Instant | null
+    stats_updated_at: Instant
+    delete_task_id: string | null
+    description: string | null
+    bucket_schema: Json | null
+    unique_key: Json | null
+    source_adapter: Json | null
+    metadata: Json
+  }
+  objects: {
+    namespace_id: string
+    object_id: string
+    bucket_id: string
+    key_prefix: string | null
+    status: string
+    size_bytes: number
+    created_at: Instant
+    updated_at: Instant
+    unique_key_hash: string | null
+    content_hash: string | null
+    error: string | null
+    source_details: Json
+    /** Root members that the user sent, `metadata` among them. */
+    fields: Json
+    blobs: Json
+  }
+  /** Bytes in the blob store; objects, documents and uploads refer to them. */
+  files: {
+    namespace_id: string
+    file_id: string
+    sha256: string
+    size_bytes: number
+    mime_type: string
+    filename: string | null
+    storage_key: string
+    created_at: Instant
+  }
+  /** Who keeps a file alive. A file without a row here may be removed. */
+  file_references: {
+    namespace_id: string
+    file_id: string
+    owner_type: 'object' | 'document'
+    owner_id: string
+  }
+  batches: {
+    namespace_id: string
+    batch_id: string
+    bucket_id: string
+    type: string
+    status: string
+    task_id: string | null
+    object_count: number
+    current_tier: number | null
+    total_tiers: number
+    error: string | null
+    created_at: Instant
+    updated_at: Instant
+    submitted_at: Instant | null
+    completed_at: Instant | null
+    /** Object counts of the tiers so far, for progress. */
+    rows_total: number
+    rows_done: number
+    collection_ids: Json | null
+    dag_tiers: Json | null
+    error_summary: Json | null
+    /** Collection configurations as they were when the batch was submitted. */
+    snapshot: Json | null
+    internal_metadata: Json
+    metadata: Json
+  }
+  batch_objects: { namespace_id: string; batch_id: string; position: number; object_id: string }
+  batch_tiers: {
+    namespace_id: string
+    batch_id: string
+    tier_num: number
+    task_id: string | null
+    parent_task_id: string | null
+    status: string
+    source_type: string
+    collection_ids: Json
+    source_collection_ids: Json | null
+    /** Jobs of this tier that have not ended; the job that brings it to 0 ends the tier. */
+    jobs_open: number
+    source_documents_fetched: number
+    documents_after_source_filter: number
+    documents_missing_input_fields: number
+    documents_submitted_to_engine: number
+    documents_written: number
+    rows_failed: number
+    started_at: Instant | null
+    completed_at: Instant | null
+    extractor_jobs: Json
+    errors: Json
+    error_summary: Json | null
+  }
+  row_failures: {
+    namespace_id: string
+    failure_id: string
+    batch_id: string
+    tier_num: number
+    collection_id: string
+    object_id: string | null
+    document_id: string | null
+    error_type: string
+    message: string
+    stage: string
+    component: string
+    recovery_suggestion: string | null
+    is_transient: Flag
+    retry_count: number
+    failed_at: Instant
+  }
+  tasks: {
+    task_id: string
+    organization_id: string
+    namespace_id: string | null
+    task_type: string
+    status: string
+    error: string | null
+    inputs: Json
+    outputs: Json
+    additional_data: Json
+    created_at: Instant
+    updated_at: Instant
+    ended_at: Instant | null
+  }
+  jobs: {
+    job_id: string
+    organization_id: string
+    namespace_id: string
+    kind: string
+    status: 'queued' | 'running'
+    priority: number
+    run_at: Instant
+    batch_id: string | null
+    tier_num: number | null
+    attempt: number
+    /** Fencing: only the holder of the current token may complete the job. */
+    lease_token: string | null
+    lease_expires_at: Instant | null
+    worker_id: string | null
+    last_error: string | null
+    created_at: Instant
+    payload: Json
+  }
+  collections: {
+    collection_seq: Generated<number>
+    namespace_id: string
+    collection_id: string
+    collection_name: string
+    description: string | null
+    enabled: Flag
+    schema_version: number
+    schema_sync_enabled: Flag
+    last_schema_sync: Instant | null
+    document_count: number
+    created_at: Instant
+    updated_at: Instant
+    source: Json
+    feature_extractor: Json
+    input_schema: Json
+    output_schema: Json
+    vector_indexes: Json
+    payload_indexes: Json
+    source_lineage: Json
+    source_bucket_schemas: Json | null
+    taxonomy_applications: Json | null
+    cluster_applications: Json | null
+    alert_applications: Json | null
+    retriever_enrichments: Json | null
+    schedule: Json | null
+    metadata: Json | null
+  }
+  /** One row a source of a collection, so that "who reads this bucket" is a key look-up. */
+  collection_sources: { namespace_id: string; collection_id: string; source_type: string; source_id: string }
+  documents: {
+    /** Small number that vectors and full text use as their key; never reused. */
+    document_seq: Generated<number>
+    namespace_id: string
+    document_id: string
+    collection_id: string
+    /** What the document was made from (contract, document identity); stale outputs are found by it. */
+    row_key: string
+    batch_id: string | null
+    root_object_id: string | null
+    root_bucket_id: string | null
+    source_document_id: string | null
+    created_at: Instant
+    updated_at: Instant
+    /** Root members: user, passthrough and extractor fields. */
+    payload: Json
+    /** `_internal`. */
+    internal: Json
+    document_blobs: Json
+  }
+  vector_indexes: {
+    vector_index_id: Generated<number>
+    namespace_id: string
+    storage_name: string
+    feature_uri: string
+    dimensions: number
+    distance: string
+    model_id: string
+    model_fingerprint: string
+    created_at: Instant
+  }
+  /** Float32, little endian, `dimensions` long. */
+  vectors: { vector_index_id: number; document_seq: number; collection_id: string; vector: Uint8Array }
+  /** What followers of the vectors have yet to apply, in commit order. */
+  vector_changes: { change_id: Generated<number>; vector_index_id: number; document_seq: number }
+  retrievers: {
+    namespace_id: string
+    retriever_id: string
+    retriever_name: string
+    description: string | null
+    version: number
+    created_at: Instant
+    updated_at: Instant
+    created_by: string | null
+    collection_identifiers: Json
+    collection_ids: Json
+    stages: Json
+    input_schema: Json
+    budget_limits: Json
+    cache_config: Json | null
+    display_config: Json | null
+    feature_dependencies: Json
+    tags: Json
+    visibility: string
+  }
+}
