@@ -97,7 +97,9 @@ export type Schema = {
     size_bytes: number
     mime_type: string
     filename: string | null
-    storage_key: string
+    /** Small files live here, in the transaction that made them; larger ones in the blob store. Exactly one is set. */
+    content: Uint8Array | null
+    storage_key: string | null
     created_at: Instant
   }
   /** Who keeps a file alive. A file without a row here may be removed. */

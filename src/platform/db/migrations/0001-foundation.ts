@@ -54,7 +54,7 @@ export const foundation: Migration = {
 
     `create table files (
       namespace_id ${text} not null, file_id ${text} not null, sha256 ${text} not null, size_bytes bigint not null,
-      mime_type ${text} not null, filename ${text}, storage_key ${text} not null, created_at ${text} not null,
+      mime_type ${text} not null, filename ${text}, content ${blob}, storage_key ${text}, created_at ${text} not null,
       primary key (namespace_id, file_id))`,
     'create index files_by_hash on files (namespace_id, sha256)',
     `create table file_references (

@@ -1,0 +1,69 @@
+import cors from '@fastify/cors'
+import Fastify, { type FastifyBaseLogger } from 'fastify'
+import { newId } from './core/ids.ts'
+import { timestamp } from './core/time.ts'
+import { VERSION } from './core/version.ts'
+import type { Deps } from './deps.ts'
+import type { App } from './http/app.ts'
+import { registerAuth } from './http/auth.ts'
+import { registerBodyParser } from './http/body.ts'
+import { registerErrorHandler } from './http/error-handler.ts'
+import { registerMetrics } from './http/metrics.ts'
+import { referenceRoutes } from './http/reference.ts'
+import { collectRoutes } from './http/route-table.ts'
+import { registerValidation } from './http/validation.ts'
+import { healthRoutes } from './resources/health/index.ts'
+import { findCaller } from './resources/organizations/index.ts'
+
+/** Headers beyond the simple ones that browsers may read (contract, transport). */
+const EXPOSED_HEADERS = [
+  'ETag',
+  'X-Request-Id',
+  'Retry-After',
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Reset',
+]
+
+/** The HTTP server with every route, not listening. */
+export async function buildApp(deps: Deps): Promise<App> {
+  const { config, db, logger } = deps
+  const app = Fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: config.body_limit_bytes,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
+    genReqId: (request) => requestId(request.headers['x-request-id']),
+    exposeHeadRoutes: false,
+    // A client that sends half a request must not hold a connection for ever.
+    requestTimeout: 300_000,
+    forceCloseConnections: 'idle',
+  }) as unknown as App
+
+  const routes = collectRoutes(app)
+  app.decorate('routeTable', routes)
+  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
+  await app.register(cors, {
+    origin: config.cors_origins.split(',').filter(Boolean),
+    exposedHeaders: EXPOSED_HEADERS,
+  })
+  registerBodyParser(app)
+  registerErrorHandler(app, { routes })
+  registerMetrics(app)
+  registerAuth(app, { findCaller: (key_hash) => findCaller(db, key_hash, timestamp()) })
+  registerValidation(app, { namespaces: deps.namespaceLookup })
+
+  await app.register(referenceRoutes, { routes, version: VERSION })
+  await app.register(
+    async (v1: App) => {
+      await v1.register(healthRoutes, deps)
+    },
+    { prefix: '/v1' },
+  )
+  return app
+}
+
+/** A client's own id when it is harmless to log and to echo. */
+function requestId(header: string | string[] | undefined): string {
+  return typeof header === 'string' && /^[\w.:-]{1,128}$/.test(header) ? header : newId.request()
+}

@@ -1,0 +1,110 @@
+import { resolve } from 'node:path'
+import Type, { type Static } from 'typebox'
+import { KuraError, type Violation } from './core/errors.ts'
+import { Defaulted } from './core/schema.ts'
+import { validator } from './core/validation.ts'
+
+const MIB = 1024 * 1024
+
+/** Every setting: its environment name is `KURA_` + the upper-case name, its flag `--` + the name with dashes. */
+export const ConfigSchema = Type.Object({
+  home: Defaulted(
+    Type.String({ minLength: 1, description: 'Folder of the embedded database, files and indexes.' }),
+    './.kura',
+  ),
+  host: Defaulted(Type.String({ minLength: 1, description: 'Address to listen on.' }), '127.0.0.1'),
+  port: Defaulted(
+    Type.Integer({ minimum: 0, maximum: 65535, description: 'Port to listen on; 0 picks a free one.' }),
+    8787,
+  ),
+  root_key: Type.Optional(
+    Type.String({ minLength: 16, description: 'The first API key; made and kept in the home when absent.' }),
+  ),
+  database_url: Type.Optional(Type.String({ description: 'sqlite:<path> or postgres://…' })),
+  storage_url: Type.Optional(Type.String({ description: 'file:<path>' })),
+  models: Type.Optional(Type.String({ description: 'Folder of model directories.' })),
+  text_model: Defaulted(
+    Type.String({
+      description:
+        'Model of the text slot: a directory name under models, or "hash" for the weightless built-in.',
+    }),
+    'all-minilm-l6-v2',
+  ),
+  engine_processes: Defaulted(
+    Type.Integer({ minimum: 0, maximum: 256, description: 'Engine processes of `kura serve`; 0 runs none.' }),
+    1,
+  ),
+  model_threads: Defaulted(
+    Type.Integer({ minimum: 1, maximum: 256, description: 'Threads of one model in one process.' }),
+    1,
+  ),
+  public_url: Type.Optional(
+    Type.String({ description: 'Address that clients use, for signed URLs; the request host when absent.' }),
+  ),
+  cors_origins: Defaulted(
+    Type.String({ description: 'Comma list of browser origins that may call the API.' }),
+    '',
+  ),
+  allowed_private_hosts: Defaulted(
+    Type.String({
+      description: 'Comma list of private hosts or networks (CIDR) that outbound requests may reach.',
+    }),
+    '',
+  ),
+  body_limit_bytes: Defaulted(
+    Type.Integer({ minimum: 1024, description: 'Largest JSON request body.' }),
+    100 * MIB,
+  ),
+  inline_blob_limit_bytes: Defaulted(
+    Type.Integer({ minimum: 1, description: 'Largest inline blob after decoding.' }),
+    50 * MIB,
+  ),
+  url_blob_limit_bytes: Defaulted(
+    Type.Integer({ minimum: 1, description: 'Largest blob fetched from a URL.' }),
+    5 * 1024 * MIB,
+  ),
+  log_level: Defaulted(Type.Enum(['silent', 'error', 'warn', 'info', 'debug']), 'info'),
+})
+
+type Settings = Static<typeof ConfigSchema>
+
+export type Config = Readonly<
+  Omit<Settings, 'database_url' | 'storage_url'> & { database_url: string; storage_url: string }
+>
+
+/** Settings by name, as flags give them; they win over the environment. */
+export type ConfigFlags = Partial<Record<keyof Settings, string | number | undefined>>
+
+/** Reads flags and environment once and checks them; the result is frozen. Throws `config_invalid`. */
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env, flags: ConfigFlags = {}): Config {
+  const given: Record<string, unknown> = {}
+  for (const name of Object.keys(ConfigSchema.properties) as (keyof Settings)[]) {
+    const value = flags[name] ?? environment[`KURA_${name.toUpperCase()}`]
+    if (value !== undefined && value !== '') given[name] = value
+  }
+  const violations: Violation[] = []
+  const settings = validator(ConfigSchema)(given, [], violations) as Settings
+  if (violations.length > 0)
+    throw new KuraError('config_invalid', { reason: violations.map(describe).join(' ') })
+  const home = resolve(settings.home)
+  const config: Config = {
+    ...settings,
+    home,
+    database_url: settings.database_url ?? `sqlite:${home}/kura.db`,
+    storage_url: settings.storage_url ?? `file:${home}/blobs`,
+  }
+  refuseOpenHost(config)
+  return Object.freeze(config)
+}
+
+const describe = ({ loc, msg }: Violation) => `KURA_${String(loc[0]).toUpperCase()}: ${msg}.`
+
+const LOOPBACK = /^(?:127\.|::1$|localhost$)/
+
+/** A key that was only printed to a terminal must not be what guards an open port. */
+function refuseOpenHost({ host, root_key }: Config): void {
+  if (LOOPBACK.test(host) || root_key) return
+  throw new KuraError('config_invalid', {
+    reason: `Set KURA_ROOT_KEY before listening on ${host}: other machines can reach that address.`,
+  })
+}

@@ -1,0 +1,11 @@
+/** What a key may do; each permission implies those before it. */
+export const PERMISSIONS = ['read', 'write', 'delete', 'admin'] as const
+export type Permission = (typeof PERMISSIONS)[number]
+
+/** Who sent a request, from its API key. */
+export type Caller = {
+  organizationId: string
+  keyId: string
+  /** The highest permission of the key. */
+  permission: Permission
+}

@@ -1,0 +1,75 @@
+import pino, { type Logger } from 'pino'
+import type { Config } from './config.ts'
+import { KuraError } from './core/errors.ts'
+import type { NamespaceLookup } from './http/scope.ts'
+import type { BlobStore } from './platform/blobs/blobs.ts'
+import { FileBlobStore } from './platform/blobs/file-blobs.ts'
+import { type Db, openDb } from './platform/db/db.ts'
+import { migrate } from './platform/db/migrate.ts'
+import { migrations } from './platform/db/migrations/index.ts'
+import type { Models } from './platform/models/models.ts'
+import { DbQueue } from './platform/queue/db-queue.ts'
+import type { JobQueue } from './platform/queue/queue.ts'
+import { HealthService } from './resources/health/index.ts'
+import { namespaceLookup } from './resources/namespaces/index.ts'
+import { type Bootstrap, bootstrap } from './resources/organizations/index.ts'
+
+/** Everything the program is made of. */
+export type Deps = {
+  config: Config
+  logger: Logger
+  db: Db
+  blobs: BlobStore
+  queue: JobQueue
+  models: Models
+  namespaceLookup: NamespaceLookup
+  bootstrap: Bootstrap
+  health: HealthService
+  close(): Promise<void>
+}
+
+/** The composition root: opens, migrates and connects what the configuration names. */
+export async function createDeps(
+  config: Config,
+  { logger = pino({ level: config.log_level }) }: { logger?: Logger } = {},
+): Promise<Deps> {
+  const db = openDb(config.database_url, { durability: 'full' })
+  await migrate(db, migrations)
+  const started = await bootstrap(db, config)
+  const blobs = openBlobs(config.storage_url)
+  const queue = new DbQueue(db)
+  const models = createModels(config)
+  return {
+    config,
+    logger,
+    db,
+    blobs,
+    queue,
+    models,
+    namespaceLookup: namespaceLookup(db),
+    bootstrap: started,
+    health: new HealthService({ db, blobs, models }),
+    async close() {
+      await models.close()
+      await db.destroy()
+    },
+  }
+}
+
+/** `file:<path>`; other stores are refused by name. */
+function openBlobs(url: string): BlobStore {
+  if (url.startsWith('file:')) return new FileBlobStore(url.slice('file:'.length))
+  throw new KuraError('config_invalid', {
+    reason: `The storage URL must start with file:, not "${url.split(':')[0]}:".`,
+  })
+}
+
+function createModels(_config: Config): Models {
+  return {
+    describe: () => undefined,
+    embedding: async (slot) => {
+      throw new KuraError('inference_provider_not_configured', { slot })
+    },
+    close: async () => undefined,
+  }
+}

@@ -1,0 +1,45 @@
+import type { FastifyRequest } from 'fastify'
+import { KuraError } from '../core/errors.ts'
+import { isObject } from '../core/json.ts'
+
+/** Where the namespace of a request is looked up; all look-ups stay inside one organization. */
+export type NamespaceLookup = {
+  /** By id first, then by exact name. */
+  find(organizationId: string, identifier: string): Promise<string | undefined>
+  /** The namespace that holds a resource with this id. */
+  ownerOf(organizationId: string, resource_id: string): Promise<string | undefined>
+  /** The only namespace of the organization, else the one named `default`. */
+  fallback(organizationId: string): Promise<string | undefined>
+}
+
+/** Ids in a path that tell the namespace when no header does. */
+const RESOURCE_ID = /^(?:bkt|obj|btch|col|ret)_/
+
+/**
+ * The namespace of a request, in the order of the contract: X-Namespace, X-Namespace-Id, body,
+ * owner of an id in the path, the only or default namespace.
+ */
+export async function resolveNamespace(request: FastifyRequest, lookup: NamespaceLookup): Promise<string> {
+  const { organizationId } = request.caller
+  const named = namedNamespace(request)
+  if (named) {
+    const found = await lookup.find(organizationId, named)
+    if (!found) throw new KuraError('namespace_not_found', { resource: 'namespace', id: named })
+    return found
+  }
+  for (const value of Object.values((request.params ?? {}) as Record<string, string>)) {
+    const owner = RESOURCE_ID.test(value) ? await lookup.ownerOf(organizationId, value) : undefined
+    if (owner) return owner
+  }
+  const fallback = await lookup.fallback(organizationId)
+  if (!fallback) throw new KuraError('namespace_required')
+  return fallback
+}
+
+function namedNamespace({ headers, body }: FastifyRequest): string | undefined {
+  const inBody = isObject(body) ? [body.namespace_id, body.namespace] : []
+  for (const candidate of [headers['x-namespace'], headers['x-namespace-id'], ...inBody]) {
+    if (typeof candidate === 'string' && candidate.trim() !== '') return candidate.trim()
+  }
+  return undefined
+}

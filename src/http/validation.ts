@@ -1,0 +1,68 @@
+import type { FastifyRequest } from 'fastify'
+import { ValidationError, type Violation } from '../core/errors.ts'
+import { isObject } from '../core/json.ts'
+import { validator } from '../core/validation.ts'
+import type { App } from './app.ts'
+import { requirePermission } from './auth.ts'
+import { readPage } from './paging.ts'
+import { type NamespaceLookup, resolveNamespace } from './scope.ts'
+
+/**
+ * Checks a request in the order of the contract (permission, namespace, shape) and replaces body,
+ * query and params by their coerced forms. Every violation of every part is reported at once.
+ */
+export function registerValidation(app: App, { namespaces }: { namespaces: NamespaceLookup }): void {
+  // Our own checks run in the hook below; Fastify's validator would compile each schema at start-up.
+  app.setValidatorCompiler(() => () => true)
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  app.decorateRequest('scope')
+  app.decorateRequest('page')
+  app.addHook('preValidation', async (request) => {
+    if (request.is404) return
+    const { permission, scope = 'namespace' } = request.routeOptions.config
+    if (permission !== undefined) {
+      requirePermission(request.caller, permission)
+      const { organizationId } = request.caller
+      const namespaceId = scope === 'namespace' ? await resolveNamespace(request, namespaces) : ''
+      request.scope = { organizationId, namespaceId }
+    }
+    checkShape(request)
+  })
+}
+
+function checkShape(request: FastifyRequest): void {
+  const { schema, config } = request.routeOptions
+  if (config.normalize) request.body = config.normalize(request.body)
+  const violations: Violation[] = []
+  if (config.paging) request.page = readPage(request.query, request.body, config.paging, violations)
+  if (schema?.params) request.params = validator(schema.params)(request.params, ['path'], violations)
+  if (schema?.querystring) request.query = validator(schema.querystring)(request.query, ['query'], violations)
+  if (schema?.body) request.body = checkBody(schema.body, request, violations)
+  if (violations.length > 0) throw new ValidationError(distinct(violations))
+}
+
+function checkBody(schema: unknown, { body, method }: FastifyRequest, violations: Violation[]): unknown {
+  const optional =
+    isObject(schema) && (!Array.isArray(schema.required) || requiredMembers(schema).length === 0)
+  // Missing, empty and null bodies are equal where nothing in the body is required.
+  if ((body === undefined || body === null) && optional)
+    return validator(schema as object)({}, ['body'], violations)
+  if (body === undefined || body === null) {
+    violations.push({ loc: ['body'], msg: 'Field required', type: 'missing' })
+    return undefined
+  }
+  if (method === 'GET') return body
+  return validator(schema as object)(body, ['body'], violations)
+}
+
+function requiredMembers({ required, properties }: Record<string, unknown>): unknown[] {
+  if (!Array.isArray(required) || !isObject(properties)) return []
+  return required.filter((key) => (properties[key as string] as { default?: unknown }).default === undefined)
+}
+
+function distinct(violations: Violation[]): Violation[] {
+  const byPlace = new Map(
+    violations.map((violation) => [`${violation.loc.join('.')} ${violation.type}`, violation]),
+  )
+  return [...byPlace.values()]
+}

@@ -1,0 +1,1 @@
+export { namespaceLookup } from './lookup.ts'

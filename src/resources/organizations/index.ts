@@ -1,0 +1,2 @@
+export { type Bootstrap, bootstrap } from './bootstrap.ts'
+export { findCaller } from './store.ts'

@@ -1,0 +1,33 @@
+import { buildApp } from './app.ts'
+import type { Config } from './config.ts'
+import { createDeps } from './deps.ts'
+import type { App } from './http/app.ts'
+
+export type RunningServer = {
+  url: string
+  root_key: string
+  /** Finishes requests in flight, then stops engine, indexes and database. */
+  close(): Promise<void>
+}
+
+/** Starts the API process: everything is ready when this returns. */
+export async function serve(config: Config): Promise<RunningServer> {
+  const deps = await createDeps(config)
+  const app = await buildApp(deps)
+  await app.listen({ host: config.host, port: config.port })
+  return {
+    url: addressOf(app),
+    root_key: deps.bootstrap.root_key,
+    async close() {
+      await app.close()
+      await deps.close()
+    },
+  }
+}
+
+function addressOf(app: App): string {
+  const [address] = app.addresses()
+  if (!address || typeof address === 'string') throw new Error('The server listens on no TCP address.')
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return `http://${host}:${address.port}`
+}
