@@ -15,3 +15,9 @@ export const FreeObject = Type.Record(Type.String(), Type.Unknown())
 
 /** An instant in the form of the contract. */
 export const Timestamp = Type.String({ format: 'date-time' })
+
+/** The answer to a delete that has nothing more to say. */
+export const GenericDeleteResponse = Type.Object(
+  { message: Type.String(), success: Type.Boolean() },
+  { $id: 'GenericDeleteResponse' },
+)
