@@ -124,9 +124,6 @@ export type Schema = {
     updated_at: Instant
     submitted_at: Instant | null
     completed_at: Instant | null
-    /** Object counts of the tiers so far, for progress. */
-    rows_total: number
-    rows_done: number
     collection_ids: Json | null
     dag_tiers: Json | null
     error_summary: Json | null
@@ -144,21 +141,30 @@ export type Schema = {
     parent_task_id: string | null
     status: string
     source_type: string
-    collection_ids: Json
     source_collection_ids: Json | null
     /** Jobs of this tier that have not ended; the job that brings it to 0 ends the tier. */
     jobs_open: number
-    source_documents_fetched: number
-    documents_after_source_filter: number
-    documents_missing_input_fields: number
-    documents_submitted_to_engine: number
-    documents_written: number
-    rows_failed: number
     started_at: Instant | null
     completed_at: Instant | null
-    extractor_jobs: Json
-    errors: Json
-    error_summary: Json | null
+  }
+  /** What one collection did in one tier. Counters are rows of that collection; a tier's are their sums. */
+  batch_tier_collections: {
+    namespace_id: string
+    batch_id: string
+    tier_num: number
+    collection_id: string
+    position: number
+    feature_extractor_id: string
+    status: string
+    source_documents_fetched: Generated<number>
+    documents_after_source_filter: Generated<number>
+    documents_missing_input_fields: Generated<number>
+    documents_submitted_to_engine: Generated<number>
+    documents_written: Generated<number>
+    rows_done: Generated<number>
+    rows_failed: Generated<number>
+    started_at: Instant | null
+    completed_at: Instant | null
   }
   row_failures: {
     namespace_id: string
@@ -184,11 +190,15 @@ export type Schema = {
     task_type: string
     status: string
     error: string | null
+    /** Progress in units of the task (rows, objects); `total` is null while it is unknown. */
+    processed: Generated<number>
+    total: number | null
     inputs: Json
     outputs: Json
     additional_data: Json
     created_at: Instant
     updated_at: Instant
+    started_at: Instant | null
     ended_at: Instant | null
   }
   jobs: {
@@ -270,11 +280,19 @@ export type Schema = {
     model_id: string
     model_fingerprint: string
     created_at: Instant
+    /** Changes up to this one are no longer in the log; who has not applied them starts anew. */
+    changes_trimmed_to: Generated<number>
   }
   /** Float32, little endian, `dimensions` long. */
   vectors: { vector_index_id: number; document_seq: number; collection_id: string; vector: Uint8Array }
   /** What followers of the vectors have yet to apply, in commit order. */
   vector_changes: { change_id: Generated<number>; vector_index_id: number; document_seq: number }
+  /** One row a collection that has searchable text. */
+  lexical_indexes: { collection_seq: number; namespace_id: string; changes_trimmed_to: Generated<number> }
+  /** What keyword search reads of a document. */
+  lexical_texts: { collection_seq: number; document_seq: number; text: string }
+  /** What followers of the texts have yet to apply, in commit order. */
+  lexical_changes: { change_id: Generated<number>; collection_seq: number; document_seq: number }
   retrievers: {
     namespace_id: string
     retriever_id: string

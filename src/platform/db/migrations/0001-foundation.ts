@@ -66,7 +66,7 @@ export const foundation: Migration = {
       namespace_id ${text} not null, batch_id ${text} not null, bucket_id ${text} not null, type ${text} not null,
       status ${text} not null, task_id ${text}, object_count bigint not null, current_tier integer,
       total_tiers integer not null default 1, error ${text}, created_at ${text} not null, updated_at ${text} not null,
-      submitted_at ${text}, completed_at ${text}, rows_total bigint not null default 0, rows_done bigint not null default 0,
+      submitted_at ${text}, completed_at ${text},
       collection_ids ${json}, dag_tiers ${json}, error_summary ${json}, snapshot ${json},
       internal_metadata ${json} not null, metadata ${json} not null,
       primary key (namespace_id, batch_id))`,
@@ -77,13 +77,17 @@ export const foundation: Migration = {
     'create index batch_objects_by_object on batch_objects (namespace_id, object_id)',
     `create table batch_tiers (
       namespace_id ${text} not null, batch_id ${text} not null, tier_num integer not null, task_id ${text},
-      parent_task_id ${text}, status ${text} not null, source_type ${text} not null, collection_ids ${json} not null,
-      source_collection_ids ${json}, jobs_open bigint not null default 0,
+      parent_task_id ${text}, status ${text} not null, source_type ${text} not null, source_collection_ids ${json},
+      jobs_open bigint not null default 0, started_at ${text}, completed_at ${text},
+      primary key (namespace_id, batch_id, tier_num))`,
+    `create table batch_tier_collections (
+      namespace_id ${text} not null, batch_id ${text} not null, tier_num integer not null, collection_id ${text} not null,
+      position integer not null, feature_extractor_id ${text} not null, status ${text} not null,
       source_documents_fetched bigint not null default 0, documents_after_source_filter bigint not null default 0,
       documents_missing_input_fields bigint not null default 0, documents_submitted_to_engine bigint not null default 0,
-      documents_written bigint not null default 0, rows_failed bigint not null default 0,
-      started_at ${text}, completed_at ${text}, extractor_jobs ${json} not null, errors ${json} not null, error_summary ${json},
-      primary key (namespace_id, batch_id, tier_num))`,
+      documents_written bigint not null default 0, rows_done bigint not null default 0, rows_failed bigint not null default 0,
+      started_at ${text}, completed_at ${text},
+      primary key (namespace_id, batch_id, tier_num, collection_id))`,
     `create table row_failures (
       namespace_id ${text} not null, failure_id ${text} not null, batch_id ${text} not null, tier_num integer not null,
       collection_id ${text} not null, object_id ${text}, document_id ${text}, error_type ${text} not null,
@@ -94,8 +98,9 @@ export const foundation: Migration = {
 
     `create table tasks (
       task_id ${text} primary key, organization_id ${text} not null, namespace_id ${text}, task_type ${text} not null,
-      status ${text} not null, error ${text}, inputs ${json} not null, outputs ${json} not null,
-      additional_data ${json} not null, created_at ${text} not null, updated_at ${text} not null, ended_at ${text})`,
+      status ${text} not null, error ${text}, processed bigint not null default 0, total bigint,
+      inputs ${json} not null, outputs ${json} not null, additional_data ${json} not null,
+      created_at ${text} not null, updated_at ${text} not null, started_at ${text}, ended_at ${text})`,
     'create index tasks_newest on tasks (organization_id, created_at desc, task_id)',
 
     `create table jobs (
@@ -104,6 +109,7 @@ export const foundation: Migration = {
       attempt integer not null default 0, lease_token ${text}, lease_expires_at ${text}, worker_id ${text}, last_error ${text},
       created_at ${text} not null, payload ${json} not null)`,
     'create index jobs_next on jobs (status, priority desc, run_at, job_id)',
+    'create index jobs_leased on jobs (lease_expires_at) where lease_expires_at is not null',
     'create index jobs_by_batch on jobs (namespace_id, batch_id)',
 
     `create table collections (
@@ -137,13 +143,24 @@ export const foundation: Migration = {
     `create table vector_indexes (
       vector_index_id ${identity}, namespace_id ${text} not null, storage_name ${text} not null, feature_uri ${text} not null,
       dimensions integer not null, distance ${text} not null, model_id ${text} not null, model_fingerprint ${text} not null,
-      created_at ${text} not null, unique (namespace_id, storage_name))`,
+      created_at ${text} not null, changes_trimmed_to bigint not null default 0, unique (namespace_id, storage_name))`,
     `create table vectors (
       vector_index_id bigint not null, document_seq bigint not null, collection_id ${text} not null, vector ${blob} not null,
       primary key (vector_index_id, document_seq))`,
     'create index vectors_by_document on vectors (document_seq)',
     `create table vector_changes (
       change_id ${identity}, vector_index_id bigint not null, document_seq bigint not null)`,
+    'create index vector_changes_by_index on vector_changes (vector_index_id, change_id)',
+
+    `create table lexical_indexes (
+      collection_seq bigint primary key, namespace_id ${text} not null, changes_trimmed_to bigint not null default 0)`,
+    `create table lexical_texts (
+      collection_seq bigint not null, document_seq bigint not null, text ${text} not null,
+      primary key (collection_seq, document_seq))`,
+    'create index lexical_texts_by_document on lexical_texts (document_seq)',
+    `create table lexical_changes (
+      change_id ${identity}, collection_seq bigint not null, document_seq bigint not null)`,
+    'create index lexical_changes_by_index on lexical_changes (collection_seq, change_id)',
 
     `create table retrievers (
       namespace_id ${text} not null, retriever_id ${text} not null, retriever_name ${text} not null, description ${text},
