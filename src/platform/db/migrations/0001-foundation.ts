@@ -138,7 +138,7 @@ export const foundation: Migration = {
     'create index documents_by_row on documents (namespace_id, collection_id, row_key)',
     'create index documents_by_root on documents (namespace_id, root_object_id)',
     'create index documents_by_parent on documents (namespace_id, source_document_id)',
-    'create index documents_by_batch on documents (namespace_id, batch_id, collection_id)',
+    'create index documents_by_batch on documents (namespace_id, batch_id, collection_id, document_seq)',
 
     `create table vector_indexes (
       vector_index_id ${identity}, namespace_id ${text} not null, storage_name ${text} not null, feature_uri ${text} not null,
