@@ -7,6 +7,7 @@ import { FileBlobStore } from './platform/blobs/file-blobs.ts'
 import { type Db, openDb } from './platform/db/db.ts'
 import { migrate } from './platform/db/migrate.ts'
 import { migrations } from './platform/db/migrations/index.ts'
+import { Files, loadSigningKey } from './platform/files/files.ts'
 import type { Models } from './platform/models/models.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
 import type { JobQueue } from './platform/queue/queue.ts'
@@ -20,6 +21,7 @@ export type Deps = {
   logger: Logger
   db: Db
   blobs: BlobStore
+  files: Files
   queue: JobQueue
   models: Models
   namespaceLookup: NamespaceLookup
@@ -37,6 +39,7 @@ export async function createDeps(
   await migrate(db, migrations)
   const started = await bootstrap(db, config)
   const blobs = openBlobs(config.storage_url)
+  const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
   const queue = new DbQueue(db)
   const models = createModels(config)
   return {
@@ -44,6 +47,7 @@ export async function createDeps(
     logger,
     db,
     blobs,
+    files,
     queue,
     models,
     namespaceLookup: namespaceLookup(db),

@@ -77,6 +77,9 @@ export const ERRORS = {
   ),
   url_not_usable: row('URLValidationError', 400, 'The URL cannot be used: {reason}'),
   url_not_allowed: row('URLValidationError', 400, 'The URL is refused: {reason}'),
+  // Files
+  file_not_found: notFound('File not found'),
+  signature_invalid: forbidden('The signed URL is damaged or has expired. Ask for a new one.'),
   // Batches and tasks
   batch_not_found: notFound('Batch not found'),
   objects_not_found: notFound('Some objects do not exist in this bucket.'),
