@@ -26,9 +26,10 @@ export function validator(schema: object): Validate {
 }
 
 function compile(schema: Node, root: Node): Validate {
-  if (typeof schema.$ref === 'string') return reference(schema.$ref, root)
+  // A recursive schema carries its definitions beside its reference, so they come first.
   if (isObject(schema.$defs))
     return compile({ ...schema, $defs: undefined }, { ...root, $defs: schema.$defs })
+  if (typeof schema.$ref === 'string') return reference(schema.$ref, root)
   if (Array.isArray(schema.anyOf)) return union(schema.anyOf as Node[], root)
   if ('const' in schema) return literal(schema.const)
   if (Array.isArray(schema.enum)) return enumeration(schema.enum)

@@ -107,7 +107,7 @@ function clean(schema: Node, components: Record<string, Node>): Node {
 function cleanMembers(schema: Node, components: Record<string, Node>): Node {
   const result: Node = {}
   for (const [key, value] of Object.entries(schema)) {
-    if (key === 'required') continue
+    if (key === 'required' || key === '$id') continue
     if (key === '$defs') {
       for (const [name, target] of Object.entries(value as Record<string, Node>))
         components[name] ??= cleanMembers(target, components)

@@ -72,6 +72,16 @@ export type Schema = {
     source_adapter: Json | null
     metadata: Json
   }
+  /** Sums over the buckets of a namespace, in one or several rows. */
+  bucket_totals: {
+    namespace_id: string
+    shard: number
+    bucket_count: number
+    object_count: number
+    total_size_bytes: number
+    /** Grows with every change of a bucket. */
+    version: number
+  }
   objects: {
     namespace_id: string
     object_id: string

@@ -40,6 +40,10 @@ export const foundation: Migration = {
       description ${text}, bucket_schema ${json}, unique_key ${json}, source_adapter ${json}, metadata ${json} not null,
       primary key (namespace_id, bucket_id), unique (namespace_id, bucket_name))`,
     'create index buckets_newest on buckets (namespace_id, created_at desc, bucket_id)',
+    `create table bucket_totals (
+      namespace_id ${text} not null, shard integer not null, bucket_count bigint not null,
+      object_count bigint not null, total_size_bytes bigint not null, version bigint not null,
+      primary key (namespace_id, shard))`,
 
     `create table objects (
       namespace_id ${text} not null, object_id ${text} not null, bucket_id ${text} not null, key_prefix ${text},
