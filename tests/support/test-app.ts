@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import pino from 'pino'
 import { Compile, type Validator } from 'typebox/schema'
 import { buildApp } from '../../src/app.ts'
@@ -11,11 +9,9 @@ import { loadConfig } from '../../src/config.ts'
 import { createDeps, type Deps } from '../../src/deps.ts'
 import type { App } from '../../src/http/app.ts'
 import type { Dialect } from '../../src/platform/db/db.ts'
+import { createDatabase } from './test-db.ts'
 
-/** Databases that this run can reach; PostgreSQL when KURA_TEST_POSTGRES_URL names a server. */
-export const DIALECTS: readonly Dialect[] = process.env.KURA_TEST_POSTGRES_URL
-  ? ['sqlite', 'postgres']
-  : ['sqlite']
+export { DIALECTS } from './test-db.ts'
 
 export type TestApp = {
   app: App
@@ -45,10 +41,7 @@ export async function testApp(
   environment: Record<string, string> = {},
 ): Promise<TestApp> {
   const home = await mkdtemp(join(tmpdir(), 'kura-test-'))
-  const database =
-    dialect === 'postgres'
-      ? await createDatabase()
-      : { url: `sqlite:${home}/kura.db`, drop: async () => undefined }
+  const database = await createDatabase(dialect, home)
   const config = loadConfig({
     KURA_HOME: home,
     KURA_ROOT_KEY: ROOT_KEY,
@@ -130,23 +123,3 @@ function declaredResponses(app: App, method: Method, url: string): Record<number
 }
 
 const parameterCount = (pattern: string[]) => pattern.filter((part) => part.startsWith(':')).length
-
-async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
-  const server = process.env.KURA_TEST_POSTGRES_URL
-  if (!server) throw new Error('KURA_TEST_POSTGRES_URL names no PostgreSQL server.')
-  const name = `kura_test_${randomBytes(6).toString('hex')}`
-  await onServer(server, `create database ${name}`)
-  const url = new URL(server)
-  url.pathname = `/${name}`
-  return { url: url.href, drop: () => onServer(server, `drop database ${name} with (force)`) }
-}
-
-async function onServer(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(statement)
-  } finally {
-    await client.end()
-  }
-}

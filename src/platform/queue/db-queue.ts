@@ -10,6 +10,8 @@ export const LEASE_MS = 20_000
 /** Rows of one insert statement; keeps it under SQLite's bound of 32,766 parameters. */
 const INSERT_ROWS_MAX = 500
 
+const QUEUED = { status: 'queued', lease_token: null, lease_expires_at: null, worker_id: null } as const
+
 const COLUMNS = [
   'job_id',
   'organization_id',
@@ -20,6 +22,7 @@ const COLUMNS = [
   'tier_num',
   'priority',
   'attempt',
+  'last_error',
 ] as const
 
 /** The job queue as rows of the `jobs` table, on either database. */
@@ -43,11 +46,10 @@ export class DbQueue implements JobQueue {
   /** Looks before it locks: an idle worker polls without ever taking the write lock of SQLite. */
   async lease(worker_id: string): Promise<Job | null> {
     const now = timestamp()
-    if (!(await nextDue(this.#db, now).executeTakeFirst())) return null
+    if (!(await findDue(this.#db, now, false))) return null
     return inTransaction(this.#db, async (trx) => {
-      const due = nextDue(trx, now)
       // SKIP LOCKED lets many workers lease at once without waiting for each other; SQLite has one writer anyway.
-      const row = await (dialect(trx) === 'postgres' ? due.forUpdate().skipLocked() : due).executeTakeFirst()
+      const row = await findDue(trx, now, dialect(trx) === 'postgres')
       if (!row) return null
       const lease_token = randomText(20)
       const attempt = row.attempt + 1
@@ -59,6 +61,8 @@ export class DbQueue implements JobQueue {
           lease_token,
           lease_expires_at: toTimestamp(Date.now() + LEASE_MS),
           worker_id,
+          // What is left here when the next lease comes belongs to a worker that died.
+          last_error: null,
         })
         .where('job_id', '=', row.job_id)
         .execute()
@@ -91,16 +95,41 @@ export class DbQueue implements JobQueue {
   ): Promise<void> {
     await this.#db
       .updateTable('jobs')
-      .set({
-        status: 'queued',
-        run_at: toTimestamp(Date.now() + delay_ms),
-        lease_token: null,
-        lease_expires_at: null,
-        last_error: error.slice(0, 2000),
-      })
+      .set({ ...QUEUED, run_at: toTimestamp(Date.now() + delay_ms), last_error: error.slice(0, 2000) })
       .where('job_id', '=', job_id)
       .where('lease_token', '=', lease_token)
       .execute()
+  }
+
+  async release({ job_id, lease_token, attempt }: Job): Promise<void> {
+    await this.#db
+      .updateTable('jobs')
+      .set({ ...QUEUED, attempt: attempt - 1 })
+      .where('job_id', '=', job_id)
+      .where('lease_token', '=', lease_token)
+      .execute()
+  }
+
+  async expireLeases(worker_ids: readonly string[]): Promise<number> {
+    if (worker_ids.length === 0) return 0
+    const { numUpdatedRows } = await this.#db
+      .updateTable('jobs')
+      // The old token goes too: should the worker live after all, it cannot commit any more.
+      .set({ lease_expires_at: toTimestamp(0), lease_token: null })
+      .where('status', '=', 'running')
+      .where('worker_id', 'in', worker_ids)
+      .executeTakeFirst()
+    return Number(numUpdatedRows)
+  }
+
+  async listWorkers(): Promise<string[]> {
+    const rows = await this.#db
+      .selectFrom('jobs')
+      .select('worker_id')
+      .distinct()
+      .where('lease_expires_at', 'is not', null)
+      .execute()
+    return rows.flatMap(({ worker_id }) => worker_id ?? [])
   }
 
   onWake(listener: () => void): () => void {
@@ -134,18 +163,26 @@ function toRow(job: NewJob) {
   }
 }
 
-function nextDue(db: DbOrTrx, now: string) {
-  return db
+/** Work whose worker died comes first: it is the oldest. Two queries, because an index answers each without sorting. */
+async function findDue(db: DbOrTrx, now: string, lock: boolean) {
+  const lost = db
     .selectFrom('jobs')
     .select(COLUMNS)
-    .where((eb) =>
-      eb.or([
-        eb.and([eb('status', '=', 'queued'), eb('run_at', '<=', now)]),
-        eb.and([eb('status', '=', 'running'), eb('lease_expires_at', '<', now)]),
-      ]),
-    )
+    .where('lease_expires_at', '<', now)
+    .orderBy('lease_expires_at')
+    .limit(1)
+  const queued = db
+    .selectFrom('jobs')
+    .select(COLUMNS)
+    .where('status', '=', 'queued')
+    .where('run_at', '<=', now)
     .orderBy('priority', 'desc')
     .orderBy('run_at')
     .orderBy('job_id')
     .limit(1)
+  for (const query of [lost, queued]) {
+    const row = await (lock ? query.forUpdate().skipLocked() : query).executeTakeFirst()
+    if (row) return row
+  }
+  return undefined
 }

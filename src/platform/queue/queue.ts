@@ -1,7 +1,13 @@
 import type { Trx } from '../db/db.ts'
 
 /** What a job does; each kind has one handler in the worker. */
-export type JobKind = 'plan_tier' | 'extract' | 'delete_bucket' | 'delete_namespace' | 'delete_collection'
+export type JobKind =
+  | 'plan_tier'
+  | 'extract'
+  | 'finish_batch'
+  | 'delete_bucket'
+  | 'delete_namespace'
+  | 'delete_collection'
 
 export type NewJob = {
   organization_id: string
@@ -24,8 +30,10 @@ export type Job = {
   batch_id: string | null
   tier_num: number | null
   priority: number
-  /** 1 on the first run. */
+  /** 1 on the first run; a worker that died and a run that failed count, a job that was given back does not. */
   attempt: number
+  /** Why the last run failed; null when there was none, or when its worker died without a word. */
+  last_error: string | null
   lease_token: string
 }
 
@@ -41,8 +49,14 @@ export type JobQueue = {
   heartbeat(job: Job): Promise<boolean>
   /** Inside the job's own transaction: removes the job, or throws LeaseLostError, which rolls all of it back. */
   complete(trx: Trx, job: Job): Promise<void>
-  /** Gives the job back to be run later. */
+  /** Runs the job again later, after an error; the attempt counts. */
   retry(job: Job, options: { delay_ms: number; error: string }): Promise<void>
+  /** Gives the job back as if it had not been leased: a worker that stops could not finish it. */
+  release(job: Job): Promise<void>
+  /** Ends the leases of workers that are known to be dead, so that nobody waits for them to expire. */
+  expireLeases(worker_ids: readonly string[]): Promise<number>
+  /** Workers that hold a lease now. */
+  listWorkers(): Promise<string[]>
   /** Calls back soon after jobs may have become due in this process; only saves the polling delay. */
   onWake(listener: () => void): () => void
   wake(): void

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { toTimestamp } from '../../src/core/time.ts'
+import { type Db, type Dialect, inTransaction } from '../../src/platform/db/db.ts'
+import { DbQueue } from '../../src/platform/queue/db-queue.ts'
+import { type Job, LeaseLostError, type NewJob } from '../../src/platform/queue/queue.ts'
+import { DIALECTS, testDb } from '../support/test-db.ts'
+
+const job = (payload: unknown, more: Partial<NewJob> = {}): NewJob => ({
+  organization_id: 'org_a',
+  namespace_id: 'ns_a',
+  kind: 'extract',
+  payload,
+  ...more,
+})
+
+type Fixture = { db: Db; open(): Db; queue: DbQueue; enqueue(...jobs: NewJob[]): Promise<void> }
+
+async function fixture(t: TestContext, dialect: Dialect): Promise<Fixture> {
+  const { db, open, close } = await testDb(dialect)
+  t.after(close)
+  const queue = new DbQueue(db)
+  return { db, open, queue, enqueue: (...jobs) => inTransaction(db, (trx) => queue.enqueue(trx, jobs)) }
+}
+
+/** What the passing of the lease time does. */
+const expire = (db: Db, { job_id }: Job) =>
+  db
+    .updateTable('jobs')
+    .set({ lease_expires_at: toTimestamp(1) })
+    .where('job_id', '=', job_id)
+    .execute()
+
+for (const dialect of DIALECTS) {
+  test(`jobs run by priority, then in the order in which they came (${dialect})`, async (t) => {
+    const { queue, enqueue } = await fixture(t, dialect)
+    await enqueue(
+      job('first'),
+      job('second'),
+      job('urgent', { priority: 5 }),
+      job('later', { delay_ms: 60_000 }),
+    )
+    const order = [await queue.lease('w'), await queue.lease('w'), await queue.lease('w')]
+    assert.deepEqual(
+      order.map((leased) => leased?.payload),
+      ['urgent', 'first', 'second'],
+    )
+    assert.equal(await queue.lease('w'), null, 'a delayed job is not due')
+  })
+
+  test(`a job of a transaction that rolls back does not exist (${dialect})`, async (t) => {
+    const { db, queue } = await fixture(t, dialect)
+    const failing = inTransaction(db, async (trx) => {
+      await queue.enqueue(trx, [job('never')])
+      throw new Error('rolled back')
+    })
+    await assert.rejects(failing, /rolled back/)
+    assert.equal(await queue.lease('w'), null)
+  })
+
+  test(`a leased job is hidden until its lease expires, then goes to another worker with one attempt more (${dialect})`, async (t) => {
+    const { db, queue, enqueue } = await fixture(t, dialect)
+    await enqueue(job('x'))
+    const first = (await queue.lease('dead'))!
+    assert.equal(first.attempt, 1)
+    assert.equal(await queue.lease('other'), null)
+    await expire(db, first)
+    const second = (await queue.lease('other'))!
+    assert.equal(second.job_id, first.job_id)
+    assert.equal(second.attempt, 2)
+    assert.equal(second.last_error, null, 'a worker that died said nothing')
+  })
+
+  test(`a worker that lost its lease can neither prolong nor commit, and its writes roll back (${dialect})`, async (t) => {
+    const { db, queue, enqueue } = await fixture(t, dialect)
+    await enqueue(job('x'))
+    const stale = (await queue.lease('slow'))!
+    await expire(db, stale)
+    const current = (await queue.lease('fast'))!
+    assert.equal(await queue.heartbeat(stale), false)
+    assert.equal(await queue.heartbeat(current), true)
+    const late = inTransaction(db, async (trx) => {
+      await trx.insertInto('settings').values({ key: 'late', value: 'write' }).execute()
+      await queue.complete(trx, stale)
+    })
+    await assert.rejects(late, LeaseLostError)
+    assert.equal((await db.selectFrom('settings').selectAll().execute()).length, 0)
+    await inTransaction(db, (trx) => queue.complete(trx, current))
+    await expire(db, current)
+    assert.equal(await queue.lease('any'), null, 'a completed job is gone')
+  })
+
+  test(`a failed run counts as an attempt and tells why, a job given back does not (${dialect})`, async (t) => {
+    const { queue, enqueue } = await fixture(t, dialect)
+    await enqueue(job('x'))
+    await queue.release((await queue.lease('w'))!)
+    const again = (await queue.lease('w'))!
+    assert.equal(again.attempt, 1)
+    await queue.retry(again, { delay_ms: 0, error: 'no connection' })
+    const third = (await queue.lease('w'))!
+    assert.equal(third.attempt, 2)
+    assert.equal(third.last_error, 'no connection')
+    await queue.retry(third, { delay_ms: 60_000, error: 'no connection' })
+    assert.equal(await queue.lease('w'), null, 'it waits for its delay')
+  })
+
+  test(`leases of a dead worker end at once when its death is known (${dialect})`, async (t) => {
+    const { db, queue, enqueue } = await fixture(t, dialect)
+    await enqueue(job('a'), job('b'))
+    const dead = (await queue.lease('dead'))!
+    await queue.lease('alive')
+    assert.deepEqual((await queue.listWorkers()).sort(), ['alive', 'dead'])
+    assert.equal(await queue.expireLeases(['dead']), 1)
+    assert.equal((await queue.lease('alive'))?.job_id, dead.job_id)
+    await assert.rejects(
+      inTransaction(db, (trx) => queue.complete(trx, dead)),
+      LeaseLostError,
+    )
+  })
+
+  test(`many workers lease every job exactly once (${dialect})`, async (t) => {
+    const { open, enqueue } = await fixture(t, dialect)
+    const payloads = Array.from({ length: 60 }, (_, i) => i)
+    await enqueue(...payloads.map((i) => job(i)))
+    const workers = await Promise.all(
+      Array.from({ length: 6 }, async (_, w) => {
+        const queue = new DbQueue(open())
+        const leased: unknown[] = []
+        for (let next = await queue.lease(`w${w}`); next; next = await queue.lease(`w${w}`))
+          leased.push(next.payload)
+        return leased
+      }),
+    )
+    const all = workers.flat() as number[]
+    assert.deepEqual(
+      all.sort((a, b) => a - b),
+      payloads,
+    )
+  })
+}
