@@ -49,6 +49,8 @@ export type EmbeddingModel = {
     inputs: readonly EmbeddingInput[],
     options: { purpose: 'query' | 'document'; signal?: AbortSignal },
   ): Promise<Float32Array[]>
+  /** Whether `embed` cuts this text at `max_tokens`. Absent: the model cannot tell. */
+  truncates?(text: string): boolean
 }
 
 export type Models = {
