@@ -47,9 +47,13 @@ export type Schema = {
     updated_at: Instant
   }
   buckets: {
+    /** Small number that search uses as its key; never reused. */
+    bucket_seq: Generated<number>
     namespace_id: string
     bucket_id: string
     bucket_name: string
+    /** Case-folded, for sorting and comparing. */
+    bucket_name_folded: string
     status: string
     is_locked: Flag
     storage_class: string | null
@@ -72,6 +76,10 @@ export type Schema = {
     source_adapter: Json | null
     metadata: Json
   }
+  /** Texts that a bucket search looks at, joined (resources/buckets/search-text.ts). */
+  bucket_search: { bucket_seq: number; namespace_id: string; folded: string; exact: string }
+  /** SQLite only: the substring index over `bucket_search.folded`. */
+  bucket_search_trigrams: { rowid: number; folded: string }
   /** Sums over the buckets of a namespace, in one or several rows. */
   bucket_totals: {
     namespace_id: string

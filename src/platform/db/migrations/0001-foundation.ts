@@ -1,3 +1,4 @@
+import type { Dialect } from '../db.ts'
 import type { Migration } from '../migrate.ts'
 
 /**
@@ -7,7 +8,7 @@ import type { Migration } from '../migrate.ts'
 export const foundation: Migration = {
   number: 1,
   name: 'foundation',
-  statements: ({ text, json, blob, identity }) => [
+  statements: ({ text, json, blob, identity, dialect }) => [
     `create table settings (key ${text} primary key, value ${text} not null)`,
 
     `create table organizations (
@@ -29,7 +30,8 @@ export const foundation: Migration = {
       unique (organization_id, namespace_name))`,
 
     `create table buckets (
-      namespace_id ${text} not null, bucket_id ${text} not null, bucket_name ${text} not null,
+      bucket_seq ${identity}, namespace_id ${text} not null, bucket_id ${text} not null, bucket_name ${text} not null,
+      bucket_name_folded ${text} not null,
       status ${text} not null, is_locked integer not null default 0, storage_class ${text},
       object_count bigint not null default 0, total_size_bytes bigint not null default 0,
       max_size_bytes bigint not null default 0, min_size_bytes bigint not null default 0,
@@ -38,8 +40,11 @@ export const foundation: Migration = {
       created_at ${text} not null, updated_at ${text} not null, last_upload_at ${text},
       stats_updated_at ${text} not null, delete_task_id ${text},
       description ${text}, bucket_schema ${json}, unique_key ${json}, source_adapter ${json}, metadata ${json} not null,
-      primary key (namespace_id, bucket_id), unique (namespace_id, bucket_name))`,
+      unique (namespace_id, bucket_id), unique (namespace_id, bucket_name))`,
     'create index buckets_newest on buckets (namespace_id, created_at desc, bucket_id)',
+    'create index buckets_by_name on buckets (namespace_id, bucket_name_folded, bucket_name)',
+    'create index buckets_by_update on buckets (namespace_id, updated_at, bucket_id)',
+    ...bucketSearch(text, dialect),
     `create table bucket_totals (
       namespace_id ${text} not null, shard integer not null, bucket_count bigint not null,
       object_count bigint not null, total_size_bytes bigint not null, version bigint not null,
@@ -174,4 +179,35 @@ export const foundation: Migration = {
       tags ${json} not null, visibility ${text} not null,
       primary key (namespace_id, retriever_id), unique (namespace_id, retriever_name))`,
   ],
+}
+
+/**
+ * What a bucket search reads. It is not part of `buckets`, whose rows change with every object.
+ * Trigram indexes find the buckets that can hold a substring without reading all of them.
+ */
+function bucketSearch(text: string, dialect: Dialect): string[] {
+  const table = `create table bucket_search (
+      bucket_seq bigint primary key, namespace_id ${text} not null, folded ${text} not null, exact ${text} not null)`
+  if (dialect === 'sqlite')
+    return [
+      table.replace('bigint', 'integer'),
+      'create index bucket_search_by_namespace on bucket_search (namespace_id)',
+      `create virtual table bucket_search_trigrams using fts5 (
+        folded, content = '', contentless_delete = 1, columnsize = 0, tokenize = 'trigram case_sensitive 1')`,
+      // Sorting by a counter costs an index entry more per object; on PostgreSQL it would cost every
+      // update of the row its in-place form, so there the rows are sorted instead.
+      'create index buckets_by_objects on buckets (namespace_id, object_count, bucket_id)',
+      'create index buckets_by_size on buckets (namespace_id, total_size_bytes, bucket_id)',
+      'create index buckets_by_upload on buckets (namespace_id, last_upload_at, bucket_id)',
+    ]
+  return [
+    table,
+    'create index bucket_search_by_namespace on bucket_search (namespace_id)',
+    // pg_trgm comes with PostgreSQL, yet a server may lack it or forbid it: searches then read every bucket.
+    `do $$ begin create extension if not exists pg_trgm; exception when others then null; end $$`,
+    `do $$ begin
+      if exists (select from pg_extension where extname = 'pg_trgm') then
+        create index bucket_search_trigrams on bucket_search using gin (folded gin_trgm_ops);
+      end if; end $$`,
+  ]
 }
