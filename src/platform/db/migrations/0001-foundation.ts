@@ -193,7 +193,7 @@ function bucketSearch(text: string, dialect: Dialect): string[] {
       table.replace('bigint', 'integer'),
       'create index bucket_search_by_namespace on bucket_search (namespace_id)',
       `create virtual table bucket_search_trigrams using fts5 (
-        folded, content = '', contentless_delete = 1, columnsize = 0, tokenize = 'trigram case_sensitive 1')`,
+        folded, content = '', contentless_delete = 1, tokenize = 'trigram case_sensitive 1')`,
       // Sorting by a counter costs an index entry more per object; on PostgreSQL it would cost every
       // update of the row its in-place form, so there the rows are sorted instead.
       'create index buckets_by_objects on buckets (namespace_id, object_count, bucket_id)',
