@@ -37,8 +37,7 @@ export type ImageInfo = { format: string; width: number; height: number; frames:
 
 /** Reads the header only. Throws MediaError for what is no image, or too large a one. */
 export async function imageInfo(bytes: Uint8Array): Promise<ImageInfo> {
-  const sharp = await loadSharp()
-  const { format, autoOrient, pages } = await decoding(sharp(bytes, INPUT).metadata())
+  const { format, autoOrient, pages } = await decoding((await open(bytes)).metadata())
   if (autoOrient.width * autoOrient.height > IMAGE_PIXELS_MAX) throw tooLarge()
   return { format, width: autoOrient.width, height: autoOrient.height, frames: pages ?? 1 }
 }
@@ -79,7 +78,10 @@ export async function encodePng(image: RawImage): Promise<Uint8Array> {
 
 async function open(image: Uint8Array | RawImage): Promise<Sharp> {
   const sharp = await loadSharp()
-  if (image instanceof Uint8Array) return sharp(image, INPUT)
+  if (image instanceof Uint8Array) {
+    if (image.length === 0) throw new MediaError('damaged', 'The image file is empty.')
+    return sharp(image, INPUT)
+  }
   return sharp(image.data, { ...INPUT, raw: { width: image.width, height: image.height, channels: 4 } })
 }
 

@@ -1,0 +1,91 @@
+import { editDistance } from '../lib/edit-distance.ts'
+import type { Extractor } from './extractor.ts'
+
+/** What a registry needs to know of an extractor. */
+type Entry = Pick<Extractor, 'name' | 'version'>
+
+/** The feature extractors of this server by the names that clients use. */
+export type Registry<E extends Entry = Extractor> = {
+  readonly all: readonly E[]
+  /**
+   * `version` given: exactly that one. Else `name` may be `name_version`, `name@version`, or the bare
+   * name, which means the newest version.
+   */
+  find(name: string, version?: string | null): E | undefined
+  /** Names of registered extractors that the sender of an unknown name may have meant, best first. */
+  didYouMean(name: string): string[]
+}
+
+/** Names that guides mention and no version ever had, and the extractors that do what they promise. */
+const NAMED_BUT_NOT_REAL: Record<string, readonly string[]> = {
+  video_extractor: ['multimodal_extractor'],
+  scene_extractor: ['multimodal_extractor'],
+  clip_vit_l_14: ['image_extractor', 'multimodal_extractor'],
+  clip_extractor: ['image_extractor', 'multimodal_extractor'],
+  face_detector: ['face_identity_extractor'],
+  face_extractor: ['face_identity_extractor'],
+  pdf_extractor: ['document_graph_extractor', 'text_extractor'],
+  document_extractor: ['document_graph_extractor', 'text_extractor'],
+  table_extractor: ['document_graph_extractor'],
+  splade_extractor: ['text_extractor'],
+  colbert_extractor: ['text_extractor'],
+}
+
+const SUGGESTIONS_MAX = 3
+
+/** The catalogue id, for example `text_extractor_v1`; it is part of every document id. */
+export const extractorId = ({ name, version }: Entry) => `${name}_${version}`
+
+/** Throws when two extractors share name and version. */
+export function createRegistry<E extends Entry>(extractors: readonly E[]): Registry<E> {
+  const byId = new Map<string, E>()
+  for (const extractor of extractors) {
+    const id = extractorId(extractor)
+    if (byId.has(id)) throw new Error(`Two feature extractors are registered as ${id}.`)
+    byId.set(id, extractor)
+  }
+  const newest = newestByName(extractors)
+  return {
+    all: [...extractors],
+    find(name, version) {
+      if (version) return byId.get(`${name}_${version}`)
+      return newest.get(name) ?? byId.get(name.replace('@', '_'))
+    },
+    didYouMean: (name) => suggestions(name, [...newest.keys()]),
+  }
+}
+
+function newestByName<E extends Entry>(extractors: readonly E[]): Map<string, E> {
+  const newest = new Map<string, E>()
+  for (const extractor of extractors) {
+    const known = newest.get(extractor.name)
+    if (!known || VERSION_ORDER.compare(extractor.version, known.version) > 0)
+      newest.set(extractor.name, extractor)
+  }
+  return newest
+}
+
+/** `v2` before `v10`. */
+const VERSION_ORDER = new Intl.Collator('en', { numeric: true })
+
+function suggestions(sent: string, known: readonly string[]): string[] {
+  const name = sent.trim().toLowerCase()
+  const bare = name.replace(/[@_]v\d+$/, '')
+  const meant = NAMED_BUT_NOT_REAL[name] ?? NAMED_BUT_NOT_REAL[bare]
+  if (meant) return meant.filter((candidate) => known.includes(candidate))
+  return known
+    .map((candidate) => ({ candidate, distance: distance(bare, candidate) }))
+    .filter(({ candidate, distance }) => distance <= candidate.length / 3)
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, SUGGESTIONS_MAX)
+    .map(({ candidate }) => candidate)
+}
+
+/** Of the names as they are or without the ending that most share: `text` means `text_extractor`. */
+function distance(sent: string, candidate: string): number {
+  const stem = (name: string) => name.slice(0, 64).replace(/[-_ ]?extractors?$/, '')
+  return Math.min(
+    editDistance(sent.slice(0, 64), candidate),
+    stem(sent) === stem(candidate) ? 1 : Number.POSITIVE_INFINITY,
+  )
+}
