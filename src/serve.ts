@@ -6,6 +6,7 @@ import type { App } from './http/app.ts'
 export type RunningServer = {
   url: string
   root_key: string
+  key_is_new: boolean
   /** Finishes requests in flight, then stops engine, indexes and database. */
   close(): Promise<void>
 }
@@ -18,6 +19,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   return {
     url: addressOf(app),
     root_key: deps.bootstrap.root_key,
+    key_is_new: deps.bootstrap.key_is_new,
     async close() {
       await app.close()
       await deps.close()
