@@ -142,6 +142,8 @@ export type Schema = {
     updated_at: Instant
     submitted_at: Instant | null
     completed_at: Instant | null
+    /** Set by a retry: later tiers then read only documents written since. */
+    rerun_since: Instant | null
     collection_ids: Json | null
     dag_tiers: Json | null
     error_summary: Json | null

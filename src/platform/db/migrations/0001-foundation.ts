@@ -75,7 +75,7 @@ export const foundation: Migration = {
       namespace_id ${text} not null, batch_id ${text} not null, bucket_id ${text} not null, type ${text} not null,
       status ${text} not null, task_id ${text}, object_count bigint not null, current_tier integer,
       total_tiers integer not null default 1, error ${text}, created_at ${text} not null, updated_at ${text} not null,
-      submitted_at ${text}, completed_at ${text},
+      submitted_at ${text}, completed_at ${text}, rerun_since ${text},
       collection_ids ${json}, dag_tiers ${json}, error_summary ${json}, snapshot ${json},
       internal_metadata ${json} not null, metadata ${json} not null,
       primary key (namespace_id, batch_id))`,
