@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { FieldType } from '../bucket-schema.ts'
 import { KuraError } from '../errors.ts'
 import { canonicalMappings, checkMappings, type SentMappings } from './check-mappings.ts'
 import type { ExtractorShape, FieldsSchema } from './config.ts'
@@ -18,7 +19,7 @@ const multimodal: ExtractorShape = {
     ].map(([name, accepts]) => [name as string, { accepts: accepts as string[], required: false }]),
   ),
 }
-const fields = (types: Record<string, string>): FieldsSchema => ({
+const fields = (types: Record<string, FieldType>): FieldsSchema => ({
   properties: Object.fromEntries(Object.entries(types).map(([name, type]) => [name, { type }])),
 })
 const check = (extractor: ExtractorShape, sent: SentMappings | null, schema: FieldsSchema | null) =>
@@ -137,7 +138,7 @@ test('a mapping that leaves a required input open is refused', () => {
 })
 
 test('without mappings a field of the same name is taken, else the only one of a type that fits', () => {
-  const paths = (extractor: ExtractorShape, types: Record<string, string>) =>
+  const paths = (extractor: ExtractorShape, types: Record<string, FieldType>) =>
     Object.fromEntries(
       check(extractor, null, fields(types)).map((one) => [one.input_key, 'path' in one ? one.path : null]),
     )

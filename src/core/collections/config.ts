@@ -1,16 +1,9 @@
+import type { BucketSchema, BucketSchemaField } from '../bucket-schema.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
 
-/** A field of a bucket schema, or of what a collection reads or writes. */
-export type FieldSchema = {
-  type: string
-  description?: string | null
-  required?: boolean | null
-  default?: JsonValue
-  items?: FieldSchema | null
-  properties?: Record<string, FieldSchema> | null
-}
-
-export type FieldsSchema = { properties: Record<string, FieldSchema> }
+/** Fields that a collection reads or writes, in the form of a bucket schema. */
+export type FieldsSchema = BucketSchema
+export type FieldSchema = BucketSchemaField
 
 /** Where the value of an extractor input comes from; the canonical form of `input_mappings`. */
 export type InputMapping =
