@@ -74,18 +74,12 @@ function suggestions(sent: string, known: readonly string[]): string[] {
   const meant = NAMED_BUT_NOT_REAL[name] ?? NAMED_BUT_NOT_REAL[bare]
   if (meant) return meant.filter((candidate) => known.includes(candidate))
   return known
-    .map((candidate) => ({ candidate, distance: distance(bare, candidate) }))
-    .filter(({ candidate, distance }) => distance <= candidate.length / 3)
+    .map((candidate) => ({ candidate, distance: editDistance(stem(bare), stem(candidate)) }))
+    .filter(({ candidate, distance }) => distance <= stem(candidate).length / 2)
     .sort((a, b) => a.distance - b.distance)
     .slice(0, SUGGESTIONS_MAX)
     .map(({ candidate }) => candidate)
 }
 
-/** Of the names as they are or without the ending that most share: `text` means `text_extractor`. */
-function distance(sent: string, candidate: string): number {
-  const stem = (name: string) => name.slice(0, 64).replace(/[-_ ]?extractors?$/, '')
-  return Math.min(
-    editDistance(sent.slice(0, 64), candidate),
-    stem(sent) === stem(candidate) ? 1 : Number.POSITIVE_INFINITY,
-  )
-}
+/** Without the ending that most names share, which would make them all alike. */
+const stem = (name: string) => name.slice(0, 64).replace(/[-_ ]?extractors?$/, '')
