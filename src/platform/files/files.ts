@@ -68,25 +68,40 @@ export class Files {
     owner: store.FileOwner,
     { share = false }: { share?: boolean } = {},
   ): Promise<string[]> {
-    if (staged.length === 0) return []
-    const known = share ? await store.findEqualFiles(trx, scope, staged) : new Map<string, string>()
+    const [file_ids = []] = await this.commitAll(trx, scope, [{ owner, staged }], { share })
+    return file_ids
+  }
+
+  /** `commit` for many owners in few statements; the ids are in the order of what was given. */
+  async commitAll(
+    trx: Trx,
+    scope: Scope,
+    items: readonly { owner: store.FileOwner; staged: readonly StagedFile[] }[],
+    { share = false }: { share?: boolean } = {},
+  ): Promise<string[][]> {
+    const all = items.flatMap(({ staged }) => staged)
+    if (all.length === 0) return items.map(() => [])
+    const known = share ? await store.findEqualFiles(trx, scope, all) : new Map<string, string>()
     const fresh: StagedFile[] = []
-    const file_ids = staged.map((file) => {
-      const equal = share ? known.get(store.contentKey(file)) : undefined
+    const place = (file: StagedFile) => {
+      const content = store.contentKey(file)
+      const equal = share ? known.get(content) : undefined
       if (equal !== undefined) return equal
       fresh.push(file)
-      known.set(store.contentKey(file), file.file_id)
+      known.set(content, file.file_id)
       return file.file_id
-    })
+    }
+    const file_ids = items.map(({ staged }) => staged.map(place))
     await store.insertFiles(trx, scope, fresh)
-    await store.insertReferences(trx, scope, file_ids, owner)
+    const references = items.flatMap(({ owner }, i) => file_ids[i]!.map((file_id) => ({ file_id, owner })))
+    await store.insertReferences(trx, scope, references)
     return file_ids
   }
 
   /** Lets another owner keep a file alive. Throws `file_not_found`. */
   async reference(trx: Trx, scope: Scope, file_id: string, owner: store.FileOwner): Promise<void> {
     if (!(await store.lockFile(trx, scope, file_id))) throw notFound(file_id)
-    await store.insertReferences(trx, scope, [file_id], owner)
+    await store.insertReferences(trx, scope, [{ file_id, owner }])
   }
 
   /**
@@ -99,9 +114,23 @@ export class Files {
     owner_type: store.FileOwner['type'],
     owner_ids: readonly string[],
   ): Promise<store.OrphanedFile[]> {
-    const file_ids = await store.lockFilesOfOwners(trx, scope, owner_type, owner_ids)
+    const file_ids = await store.filesOfOwners(trx, scope, owner_type, owner_ids)
     if (file_ids.length === 0) return []
+    await store.lockFiles(trx, scope, file_ids)
     await store.deleteReferences(trx, scope, owner_type, owner_ids)
+    return store.deleteUnreferenced(trx, scope, file_ids)
+  }
+
+  /** `release` for some files of one owner. */
+  async releaseFiles(
+    trx: Trx,
+    scope: Scope,
+    owner: store.FileOwner,
+    file_ids: readonly string[],
+  ): Promise<store.OrphanedFile[]> {
+    if (file_ids.length === 0) return []
+    await store.lockFiles(trx, scope, file_ids)
+    await store.deleteReferences(trx, scope, owner.type, [owner.id], file_ids)
     return store.deleteUnreferenced(trx, scope, file_ids)
   }
 

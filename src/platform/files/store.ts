@@ -42,23 +42,25 @@ export async function insertFiles(
   }
 }
 
+export type Reference = { file_id: string; owner: FileOwner }
+
 export async function insertReferences(
   trx: Trx,
   { namespaceId }: Scope,
-  file_ids: readonly string[],
-  owner: FileOwner,
+  references: readonly Reference[],
 ): Promise<void> {
-  for (const ids of slices([...new Set(file_ids)])) {
+  for (const part of slices(references)) {
     await trx
       .insertInto('file_references')
       .values(
-        ids.map((file_id) => ({
+        part.map(({ file_id, owner }) => ({
           namespace_id: namespaceId,
           file_id,
           owner_type: owner.type,
           owner_id: owner.id,
         })),
       )
+      // Two equal blobs of one object share one file and one reference.
       .onConflict((conflict) => conflict.doNothing())
       .execute()
   }
@@ -94,8 +96,8 @@ export async function findEqualFiles(
 export const contentKey = ({ sha256, mime_type }: Pick<StagedFile, 'sha256' | 'mime_type'>) =>
   `${sha256} ${mime_type}`
 
-/** Files that the owners refer to, locked so that a new reference is either seen or waits. */
-export async function lockFilesOfOwners(
+/** The files that the owners refer to. */
+export async function filesOfOwners(
   trx: Trx,
   { namespaceId }: Scope,
   owner_type: FileOwner['type'],
@@ -112,27 +114,38 @@ export async function lockFilesOfOwners(
       .execute()
     for (const row of rows) file_ids.add(row.file_id)
   }
-  const sorted = [...file_ids].sort()
-  if (dialect(trx) === 'postgres') {
-    for (const ids of slices(sorted)) {
-      await trx
-        .selectFrom('files')
-        .select('file_id')
-        .where('namespace_id', '=', namespaceId)
-        .where('file_id', 'in', ids)
-        .orderBy('file_id')
-        .forUpdate()
-        .execute()
-    }
-  }
-  return sorted
+  return [...file_ids]
 }
 
+/**
+ * Locks files in the order of their ids, so that a new reference is either seen or waits, and two
+ * removals never wait for each other. SQLite has one writer.
+ */
+export async function lockFiles(
+  trx: Trx,
+  { namespaceId }: Scope,
+  file_ids: readonly string[],
+): Promise<void> {
+  if (dialect(trx) === 'sqlite') return
+  for (const ids of slices([...file_ids].sort())) {
+    await trx
+      .selectFrom('files')
+      .select('file_id')
+      .where('namespace_id', '=', namespaceId)
+      .where('file_id', 'in', ids)
+      .orderBy('file_id')
+      .forUpdate()
+      .execute()
+  }
+}
+
+/** Removes the references of these owners: all of them, or only those to the given files. */
 export async function deleteReferences(
   trx: Trx,
   { namespaceId }: Scope,
   owner_type: FileOwner['type'],
   owner_ids: readonly string[],
+  file_ids?: readonly string[],
 ): Promise<void> {
   for (const ids of slices(owner_ids)) {
     await trx
@@ -140,6 +153,7 @@ export async function deleteReferences(
       .where('namespace_id', '=', namespaceId)
       .where('owner_type', '=', owner_type)
       .where('owner_id', 'in', ids)
+      .$if(file_ids !== undefined, (query) => query.where('file_id', 'in', file_ids!))
       .execute()
   }
 }
