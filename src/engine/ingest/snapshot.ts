@@ -21,6 +21,8 @@ export type RunningBatch = {
   /** BUCKET: tier 0 reads the batch's objects; COLLECTION: it reads all documents of its source collections. */
   type: string
   task_id: string
+  /** Set while failed rows are retried: later tiers read only documents written since. */
+  rerun_since: string | null
   snapshot: BatchSnapshot
 }
 
@@ -37,7 +39,7 @@ export class BatchReader {
     const known = this.#snapshots.get(key)
     const row = await db
       .selectFrom('batches')
-      .select(['batch_id', 'bucket_id', 'status', 'type', 'task_id'])
+      .select(['batch_id', 'bucket_id', 'status', 'type', 'task_id', 'rerun_since'])
       .$if(!known, (query) => query.select('snapshot'))
       .where('namespace_id', '=', namespaceId)
       .where('batch_id', '=', batch_id)
@@ -46,8 +48,8 @@ export class BatchReader {
     const snapshot = known ?? (row.snapshot ? (JSON.parse(row.snapshot) as BatchSnapshot) : undefined)
     if (!snapshot) return undefined
     if (!known) this.#remember(key, snapshot)
-    const { batch_id: id, bucket_id, status, type, task_id } = row
-    return { batch_id: id, bucket_id, status, type, task_id, snapshot }
+    const { batch_id: id, bucket_id, status, type, task_id, rerun_since } = row
+    return { batch_id: id, bucket_id, status, type, task_id, rerun_since, snapshot }
   }
 
   #remember(key: string, snapshot: BatchSnapshot): void {

@@ -38,6 +38,22 @@ export async function addCounters(
 }
 
 /**
+ * Whether the batch still wants results. The row stays locked on PostgreSQL, so that canceling waits
+ * for this transaction or is seen by it. Call it before any counter is touched: all writers take the
+ * locks of a batch in one order (batch, collections of the tier, tasks, tier).
+ */
+export async function touchBatch(trx: Trx, { namespaceId }: Scope, batch_id: string): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('batches')
+    .set({ updated_at: timestamp() })
+    .where('namespace_id', '=', namespaceId)
+    .where('batch_id', '=', batch_id)
+    .where('status', 'in', ['PENDING', 'IN_PROGRESS'])
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
+}
+
+/**
  * Adds to the open jobs of a tier and returns how many there are. On PostgreSQL its row lock is held
  * until the commit, so exactly one transaction sees 0, and it sees what all others have written.
  */

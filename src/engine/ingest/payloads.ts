@@ -1,0 +1,17 @@
+/** Payloads of the jobs of a batch; they are JSON in the queue. */
+
+/** Where the enumeration of a tier's rows goes on; `source` counts the sources of the collection. */
+export type PlanCursor = { source: number; after: (string | number)[] | null }
+
+export type PlanTierPayload = { collection_id: string; cursor: PlanCursor | null }
+
+export type ExtractPayload = {
+  collection_id: string
+  /** Object ids in tier 0 of a bucket batch, else ids of upstream documents. */
+  rows: string[]
+  /** How often rows have been retried on request, for rows that were. */
+  retry_counts?: Record<string, number>
+}
+
+/** Objects get their final state in slices, in the order of their position in the batch. */
+export type FinishBatchPayload = { cursor: number | null }

@@ -1,0 +1,133 @@
+import type { Scope } from '../../core/scope.ts'
+import { inTransaction, type Trx } from '../../platform/db/db.ts'
+import type { Job, NewJob } from '../../platform/queue/queue.ts'
+import type { IngestDeps } from './deps.ts'
+import { nextSlice, type Slice } from './enumerate.ts'
+import type { ExtractPayload, PlanCursor, PlanTierPayload } from './payloads.ts'
+import type { BatchReader, RunningBatch } from './snapshot.ts'
+import * as store from './store.ts'
+import { settleJob, tierJob } from './tiers.ts'
+
+/** Rows of one extract job: enough to fill a model's batch, few enough to lose when a worker dies. */
+export const JOB_ROWS_MAX = 64
+
+/**
+ * Turns the rows of one collection's source into jobs, one slice a run. Its own continuation is put
+ * amid the jobs of its slice: workers never run dry, and other batches get their turn in between.
+ */
+export async function planTier(deps: IngestDeps, batches: BatchReader, job: Job): Promise<void> {
+  const scope = scopeOf(job)
+  const { collection_id, cursor } = job.payload as PlanTierPayload
+  const batch = await batches.find(deps.db, scope, job.batch_id!)
+  const key = { batch_id: job.batch_id!, tier_num: job.tier_num! }
+  if (!batch || !isRunning(batch)) return inTransaction(deps.db, (trx) => deps.queue.complete(trx, job))
+  const config = batch.snapshot.collections[collection_id]!
+  const exists = await store.collectionExists(deps.db, scope, collection_id)
+  const slice = exists
+    ? await nextSlice(deps.db, scope, batch, { config, tier_num: key.tier_num, cursor })
+    : null
+  await inTransaction(deps.db, async (trx) => {
+    await deps.queue.complete(trx, job)
+    if (!(await store.touchBatch(trx, scope, key.batch_id))) return
+    await startOnce(trx, scope, deps, batch, key, collection_id)
+    if (!slice) {
+      await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
+      await settleJob(trx, scope, deps, batch, key.tier_num)
+      return
+    }
+    if (slice.object_ids) await markInProgress(trx, scope, slice.object_ids)
+    const jobs = jobsOf(scope, key, collection_id, slice)
+    await deps.queue.enqueue(trx, jobs)
+    await addPlanned(trx, scope, deps, batch, key, collection_id, slice)
+    await settleJob(trx, scope, deps, batch, key.tier_num, jobs.length)
+  })
+  deps.queue.wake()
+}
+
+export const scopeOf = ({ organization_id, namespace_id }: Job): Scope => ({
+  organizationId: organization_id,
+  namespaceId: namespace_id,
+})
+
+export const isRunning = ({ status }: { status: string }) => status === 'PENDING' || status === 'IN_PROGRESS'
+
+async function startOnce(
+  trx: Trx,
+  scope: Scope,
+  { effects }: IngestDeps,
+  batch: RunningBatch,
+  key: store.TierKey,
+  collection_id: string,
+): Promise<void> {
+  if (!(await store.markStarted(trx, scope, key, collection_id))) return
+  const tier = (await store.listTiers(trx, scope, key.batch_id)).find(
+    ({ tier_num }) => tier_num === key.tier_num,
+  )
+  for (const task_id of [batch.task_id, tier?.task_id])
+    if (task_id) await effects.updateTask(trx, scope, task_id, { status: 'IN_PROGRESS' })
+}
+
+async function markInProgress(
+  trx: Trx,
+  { namespaceId }: Scope,
+  object_ids: readonly string[],
+): Promise<void> {
+  if (object_ids.length === 0) return
+  await trx
+    .updateTable('objects')
+    .set({ status: 'IN_PROGRESS', error: null })
+    .where('namespace_id', '=', namespaceId)
+    .where('object_id', 'in', object_ids)
+    .where('status', '!=', 'IN_PROGRESS')
+    .execute()
+}
+
+function jobsOf(scope: Scope, key: store.TierKey, collection_id: string, { rows, next }: Slice): NewJob[] {
+  const jobs: NewJob[] = []
+  for (let start = 0; start < rows.length; start += JOB_ROWS_MAX) {
+    const payload: ExtractPayload = { collection_id, rows: rows.slice(start, start + JOB_ROWS_MAX) }
+    jobs.push(tierJob(scope, key, 'extract', payload))
+  }
+  if (next) jobs.splice(Math.ceil(jobs.length / 2), 0, continuation(scope, key, collection_id, next))
+  return jobs
+}
+
+function continuation(scope: Scope, key: store.TierKey, collection_id: string, cursor: PlanCursor): NewJob {
+  const payload: PlanTierPayload = { collection_id, cursor }
+  return tierJob(scope, key, 'plan_tier', payload)
+}
+
+async function addPlanned(
+  trx: Trx,
+  scope: Scope,
+  { effects }: IngestDeps,
+  batch: RunningBatch,
+  key: store.TierKey,
+  collection_id: string,
+  { fetched, rows }: Slice,
+): Promise<void> {
+  await store.addCounters(trx, scope, key, collection_id, {
+    source_documents_fetched: fetched,
+    documents_after_source_filter: rows.length,
+  })
+  await advance(trx, scope, effects, batch, key, { total: rows.length })
+}
+
+/** Moves the progress of the batch's task and of the tier's. */
+export async function advance(
+  trx: Trx,
+  scope: Scope,
+  effects: IngestDeps['effects'],
+  { task_id }: RunningBatch,
+  key: store.TierKey,
+  by: { processed?: number; total?: number },
+): Promise<void> {
+  const tier = await trx
+    .selectFrom('batch_tiers')
+    .select('task_id')
+    .where('namespace_id', '=', scope.namespaceId)
+    .where('batch_id', '=', key.batch_id)
+    .where('tier_num', '=', key.tier_num)
+    .executeTakeFirst()
+  await effects.advanceTasks(trx, scope, [task_id, ...(tier?.task_id ? [tier.task_id] : [])], by)
+}

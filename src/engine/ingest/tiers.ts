@@ -1,0 +1,198 @@
+import { newId } from '../../core/ids.ts'
+import type { Scope } from '../../core/scope.ts'
+import type { Trx } from '../../platform/db/db.ts'
+import type { JobQueue, NewJob } from '../../platform/queue/queue.ts'
+import type { Effects } from './deps.ts'
+import { collectionOutcome, tierOutcome } from './outcome.ts'
+import type { PlanTierPayload } from './payloads.ts'
+import type { RunningBatch } from './snapshot.ts'
+import * as store from './store.ts'
+
+export type TierDeps = { queue: JobQueue; effects: Effects }
+
+/**
+ * Starts a tier, or the first one after it that has something to run; when none has, the batch is
+ * handed to its last job. Collections whose sources all failed in this batch are skipped.
+ */
+export async function startTier(
+  trx: Trx,
+  scope: Scope,
+  deps: TierDeps,
+  batch: RunningBatch,
+  first: number,
+): Promise<void> {
+  const { tiers } = batch.snapshot
+  for (let tier_num = first; tier_num < tiers.length; tier_num++) {
+    const key = { batch_id: batch.batch_id, tier_num }
+    const runnable = await runnableCollections(trx, scope, batch, key)
+    if (runnable.length > 0) return openTier(trx, scope, deps, batch, key, runnable)
+    await store.updateTier(trx, scope, key, { status: 'SKIPPED' })
+  }
+  await enqueueFinish(trx, scope, deps, batch)
+}
+
+async function runnableCollections(
+  trx: Trx,
+  scope: Scope,
+  { batch_id, snapshot }: RunningBatch,
+  key: store.TierKey,
+): Promise<string[]> {
+  const ids = snapshot.tiers[key.tier_num]!
+  if (key.tier_num === 0) return ids
+  const ran = await store.listTierCollections(trx, scope, batch_id)
+  const ended = new Map(ran.map(({ collection_id, status }) => [collection_id, status]))
+  const runnable: string[] = []
+  for (const id of ids) {
+    const sources = sourcesInBatch(snapshot.collections[id]!, ended)
+    const isLost = sources.every((source) => ['FAILED', 'SKIPPED'].includes(ended.get(source)!))
+    if (isLost) await store.updateTierCollection(trx, scope, key, id, 'SKIPPED')
+    else runnable.push(id)
+  }
+  return runnable
+}
+
+/** The sources of a collection that run in the same batch. */
+export function sourcesInBatch(
+  { source }: { source: { collection_ids?: string[] } },
+  inBatch: { has(collection_id: string): boolean },
+): string[] {
+  return (source.collection_ids ?? []).filter((id) => inBatch.has(id))
+}
+
+async function openTier(
+  trx: Trx,
+  scope: Scope,
+  { queue, effects }: TierDeps,
+  batch: RunningBatch,
+  key: store.TierKey,
+  collection_ids: readonly string[],
+): Promise<void> {
+  const { batch_id, task_id: batch_task_id, snapshot } = batch
+  const parent_task_id = await parentTask(trx, scope, key)
+  const task_id = newId.tierTask()
+  await effects.insertTask(trx, scope, {
+    task_type: 'engine_feature_extractor_run',
+    task_id,
+    namespace_id: scope.namespaceId,
+    inputs: [batch_id],
+    additional_data: { batch_id, tier_num: key.tier_num, parent_task_id, collection_ids },
+  })
+  await store.updateTier(trx, scope, key, { task_id, parent_task_id, jobs_open: collection_ids.length })
+  await trx
+    .updateTable('batches')
+    .set({ current_tier: key.tier_num })
+    .where('namespace_id', '=', scope.namespaceId)
+    .where('batch_id', '=', batch_id)
+    .execute()
+  await effects.updateTask(trx, scope, batch_task_id, {
+    additional_data: { current_tier: key.tier_num, total_tiers: snapshot.tiers.length },
+  })
+  const payload = (collection_id: string): PlanTierPayload => ({ collection_id, cursor: null })
+  await queue.enqueue(
+    trx,
+    collection_ids.map((id): NewJob => tierJob(scope, key, 'plan_tier', payload(id))),
+  )
+}
+
+export function tierJob(
+  { organizationId, namespaceId }: Scope,
+  { batch_id, tier_num }: store.TierKey,
+  kind: NewJob['kind'],
+  payload: unknown,
+): NewJob {
+  return { organization_id: organizationId, namespace_id: namespaceId, kind, payload, batch_id, tier_num }
+}
+
+async function parentTask(trx: Trx, scope: Scope, key: store.TierKey): Promise<string | null> {
+  const tiers = await store.listTiers(trx, scope, key.batch_id)
+  return (
+    tiers.findLast(({ tier_num, task_id }) => tier_num < key.tier_num && task_id !== null)?.task_id ?? null
+  )
+}
+
+/** Takes an ended job off its tier, adds those that it made, and ends the tier when none is left. */
+export async function settleJob(
+  trx: Trx,
+  scope: Scope,
+  deps: TierDeps,
+  batch: RunningBatch,
+  tier_num: number,
+  jobs_made = 0,
+): Promise<void> {
+  const key = { batch_id: batch.batch_id, tier_num }
+  if ((await store.addOpenJobs(trx, scope, key, jobs_made - 1)) === 0)
+    await endTier(trx, scope, deps, batch, key)
+}
+
+async function endTier(
+  trx: Trx,
+  scope: Scope,
+  deps: TierDeps,
+  batch: RunningBatch,
+  key: store.TierKey,
+): Promise<void> {
+  const all = await store.listTierCollections(trx, scope, batch.batch_id)
+  const collections = all.filter(({ tier_num }) => tier_num === key.tier_num)
+  for (const one of collections)
+    await store.updateTierCollection(trx, scope, key, one.collection_id, collectionOutcome(one))
+  const status = tierOutcome(collections)
+  await store.updateTier(trx, scope, key, { status })
+  const tier = (await store.listTiers(trx, scope, key.batch_id)).find((one) => one.tier_num === key.tier_num)
+  if (tier?.task_id)
+    await deps.effects.updateTask(trx, scope, tier.task_id, {
+      status,
+      ...(status === 'FAILED' && { error: await firstFailure(trx, scope, key) }),
+    })
+  if (status === 'FAILED') await skipFrom(trx, scope, deps, batch, key.tier_num + 1)
+  else await startTier(trx, scope, deps, batch, key.tier_num + 1)
+}
+
+/** After a tier without any result the rest has nothing to read. */
+async function skipFrom(
+  trx: Trx,
+  scope: Scope,
+  deps: TierDeps,
+  batch: RunningBatch,
+  first: number,
+): Promise<void> {
+  for (const table of ['batch_tiers', 'batch_tier_collections'] as const) {
+    await trx
+      .updateTable(table)
+      .set({ status: 'SKIPPED' })
+      .where('namespace_id', '=', scope.namespaceId)
+      .where('batch_id', '=', batch.batch_id)
+      .where('tier_num', '>=', first)
+      .execute()
+  }
+  await enqueueFinish(trx, scope, deps, batch)
+}
+
+async function enqueueFinish(trx: Trx, scope: Scope, { queue }: TierDeps, { batch_id }: RunningBatch) {
+  await queue.enqueue(trx, [
+    // Ahead of other work: only bookkeeping is left, and somebody waits for it.
+    {
+      ...tierJob(scope, { batch_id, tier_num: 0 }, 'finish_batch', { cursor: null }),
+      tier_num: null,
+      priority: 1,
+    },
+  ])
+}
+
+/** The message of the failure that a tier met first. */
+export async function firstFailure(
+  trx: Trx,
+  { namespaceId }: Scope,
+  key: store.TierKey,
+): Promise<string | null> {
+  const row = await trx
+    .selectFrom('row_failures')
+    .select('message')
+    .where('namespace_id', '=', namespaceId)
+    .where('batch_id', '=', key.batch_id)
+    .where('tier_num', '=', key.tier_num)
+    .orderBy('failed_at')
+    .orderBy('failure_id')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.message ?? null
+}
