@@ -79,6 +79,12 @@ export const BucketSchema = Type.Object(
 /** Names that older clients send, and what they mean today. */
 const LEGACY_TYPES: Record<string, FieldType> = { json: 'object', document: 'pdf', spreadsheet: 'excel' }
 
+/** Lower case, legacy names replaced; an unknown type stays for the schema check to refuse. */
+export function canonicalFieldType(raw: string): string {
+  const type = raw.trim().toLowerCase()
+  return (Object.hasOwn(LEGACY_TYPES, type) && LEGACY_TYPES[type]) || type
+}
+
 /**
  * Rewrites accepted spellings: types in any case or under legacy names, and JSON Schema wrappers
  * (`type: "object"` around `properties`, `required` as a list of names). What it does not
@@ -103,10 +109,7 @@ function canonicalFields(fields: Record<string, unknown>, required: unknown): Re
 function canonicalField(raw: unknown): unknown {
   if (!isObject(raw)) return raw
   const field = { ...raw }
-  if (typeof raw.type === 'string') {
-    const type = raw.type.trim().toLowerCase()
-    field.type = Object.hasOwn(LEGACY_TYPES, type) ? LEGACY_TYPES[type] : type
-  }
+  if (typeof raw.type === 'string') field.type = canonicalFieldType(raw.type)
   if (isObject(raw.properties)) field.properties = canonicalFields(raw.properties, raw.required)
   if (Array.isArray(raw.required)) delete field.required
   if (raw.items !== undefined) field.items = canonicalField(raw.items)
