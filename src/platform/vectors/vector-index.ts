@@ -1,0 +1,214 @@
+import type { Candidates } from '../derived-index/filtered-search.ts'
+import type { DerivedIndex } from '../derived-index/kept-index.ts'
+import { TopK } from '../derived-index/top-k.ts'
+import { scanRange } from './exact-scan.ts'
+import type { Similarity } from './similarity.ts'
+import { VectorGraph } from './vector-graph.ts'
+import { type VectorRow, VectorRows, type Wanted } from './vector-rows.ts'
+
+/** Up to so many numbers (5,400 rows of 384) an exact scan is as fast as a graph and needs no building. */
+const EXACT_FLOATS_MAX = 2 ** 21
+/**
+ * The fewest candidates a graph search looks at, and their share of what is wanted. 96 find all of
+ * the ten best on clustered vectors, 128 leave room for harder ones (bench/vector-index.ts).
+ */
+const LOOK_MIN = 128
+const LOOK_FACTOR = 1.5
+/** When fewer rows than asked came back, how much further the next look goes. */
+const LOOK_AGAIN_FACTOR = 4
+/** Dead slots are left behind when they are this share of all, and enough to matter. */
+const DEAD_SHARE_MAX = 1 / 3
+const DEAD_MIN = 2000
+/** More slots than this waiting for the graph are a bulk build, which uses every core. */
+const BULK_SLOTS = 20_000
+const COMPACT_ROWS = 2000
+
+/**
+ * Costs in nanoseconds a number, to choose between plans: scanning by usearch, scanning in
+ * JavaScript, and looking at one candidate in a graph (2.5 µs at 384 dimensions).
+ */
+const SCAN_NATIVE_NS = 0.18
+const SCAN_NS = 0.75
+const LOOK_NS = 6.5
+
+/**
+ * One vector index in memory: rows, a graph over the first of them, and the choice of plan. Results
+ * are complete at any time, because slots that the graph lacks are scanned.
+ */
+export class VectorIndex implements DerivedIndex<VectorRow> {
+  #rows: VectorRows
+  #graph: VectorGraph | undefined
+  /** A copy without dead slots that is being built; it takes over when its graph is complete. */
+  #successor: { index: VectorIndex; nextSlot: number } | undefined
+  #revision = 0
+
+  constructor(rows: VectorRows, graph?: VectorGraph) {
+    this.#rows = rows
+    this.#graph = graph
+  }
+
+  static empty(dimensions: number, similarity: Similarity): VectorIndex {
+    return new VectorIndex(new VectorRows(dimensions, similarity))
+  }
+
+  get rows(): VectorRows {
+    return this.#rows
+  }
+
+  get graph(): VectorGraph | undefined {
+    return this.#graph
+  }
+
+  get count(): number {
+    return this.#rows.count
+  }
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  has(document_seq: number): boolean {
+    return this.#rows.slotOf(document_seq) !== undefined
+  }
+
+  holds(row: VectorRow): boolean {
+    return this.#rows.holds(row)
+  }
+
+  seqs(): Iterable<number> {
+    return this.#rows.seqs()
+  }
+
+  put(row: VectorRow): void {
+    if (this.#rows.holds(row)) return
+    this.#revision += 1
+    this.#rows.put(row)
+    this.#successor?.index.put(row)
+  }
+
+  delete(document_seq: number): void {
+    if (!this.has(document_seq)) return
+    this.#revision += 1
+    this.#rows.delete(document_seq)
+    this.#successor?.index.delete(document_seq)
+  }
+
+  /** The `k` best rows of the collections; all of them when there are fewer. */
+  search(query: Float32Array, k: number, collection_ids: readonly string[]): Candidates {
+    const wanted = this.#rows.wanted(collection_ids)
+    if (wanted.count === 0) return nothing()
+    return this.#searchGraph(query, k, wanted) ?? this.#searchExactly(query, k, wanted)
+  }
+
+  /** The `k` best of the given documents, those of other collections left out. */
+  among(
+    query: Float32Array,
+    k: number,
+    collection_ids: readonly string[],
+    document_seqs: ArrayLike<number>,
+  ): Candidates {
+    const { flags, count } = this.#rows.wanted(collection_ids)
+    if (count === 0) return nothing()
+    const best = new TopK(k)
+    for (let i = 0; i < document_seqs.length; i += 1) {
+      const slot = this.#rows.slotOf(document_seqs[i]!)
+      if (slot !== undefined && this.#rows.matches(slot, flags))
+        best.offer(document_seqs[i]!, this.#rows.score(slot, query))
+    }
+    return { ...best.ranked(), plan: 'exact', complete: best.size < k }
+  }
+
+  #searchExactly(query: Float32Array, k: number, { flags, count }: Wanted): Candidates {
+    const rows = this.#rows
+    const best = new TopK(Math.min(k, count))
+    scanRange(rows, query, best, k, [0, rows.size], flags)
+    return { ...best.ranked(), plan: 'exact', complete: count < k }
+  }
+
+  /** Undefined when an exact scan is cheaper, or when the graph did not show enough wanted rows. */
+  #searchGraph(query: Float32Array, k: number, wanted: Wanted): Candidates | undefined {
+    const graph = this.#graph
+    const rows = this.#rows
+    if (!graph || graph.size === 0 || wanted.count <= k) return undefined
+    const share = wanted.count / rows.size
+    let look = Math.max(LOOK_MIN, Math.ceil(k * LOOK_FACTOR)) / share
+    while (this.#isCheaper(look, wanted)) {
+      const best = new TopK(k)
+      for (const slot of graph.nearest(query, Math.ceil(look))) {
+        if (rows.matches(slot, wanted.flags)) best.offer(rows.seqAt(slot), rows.score(slot, query))
+      }
+      const enough = best.size === k
+      scanRange(rows, query, best, k, [graph.size, rows.size], wanted.flags)
+      if (enough) return { ...best.ranked(), plan: 'hnsw', complete: false }
+      look *= LOOK_AGAIN_FACTOR
+    }
+    return undefined
+  }
+
+  #isCheaper(look: number, { flags, count }: Wanted): boolean {
+    if (look >= this.#graph!.size) return false
+    const scan = flags === null ? this.#rows.size * SCAN_NATIVE_NS : count * SCAN_NS
+    return look * LOOK_NS < scan
+  }
+
+  /** Whether `step` has something to do. */
+  get hasWork(): boolean {
+    return this.#successor !== undefined || this.#isDecayed || this.#waiting > 0
+  }
+
+  /** Slots that belong into the graph and are not there yet. */
+  get #waiting(): number {
+    const { size, dimensions, similarity } = this.#rows
+    if (similarity.metric === null || size * dimensions <= EXACT_FLOATS_MAX) return 0
+    return size - (this.#graph?.size ?? 0)
+  }
+
+  get #isDecayed(): boolean {
+    const dead = this.#rows.size - this.#rows.count
+    return dead > DEAD_MIN && dead > this.#rows.size * DEAD_SHARE_MAX
+  }
+
+  /** Does a little of what is due: `slots` into the graph, or some rows into a tidied copy. */
+  step(slots: number): void {
+    if (this.#successor) this.#buildSuccessor(slots)
+    else if (this.#isDecayed)
+      this.#successor = {
+        index: VectorIndex.empty(this.#rows.dimensions, this.#rows.similarity),
+        nextSlot: 0,
+      }
+    else if (this.#waiting > 0) this.#extendGraph(slots)
+  }
+
+  #extendGraph(slots: number): void {
+    this.#graph ??= new VectorGraph(this.#rows)
+    this.#revision += 1
+    this.#graph.add(slots, { bulk: this.#waiting > BULK_SLOTS })
+  }
+
+  #buildSuccessor(slots: number): void {
+    const { index, nextSlot } = this.#successor!
+    const end = Math.min(nextSlot + COMPACT_ROWS, this.#rows.size)
+    for (let slot = nextSlot; slot < end; slot += 1) {
+      if (!this.#rows.matches(slot, null)) continue
+      const vector = this.#rows.vectorAt(slot)
+      index.put({
+        document_seq: this.#rows.seqAt(slot),
+        collection_id: this.#rows.collectionAt(slot),
+        vector,
+      })
+    }
+    if (end > nextSlot) {
+      this.#successor!.nextSlot = end
+    } else if (index.#waiting > 0) {
+      index.#extendGraph(slots)
+    } else {
+      this.#rows = index.#rows
+      this.#graph = index.#graph
+      this.#successor = undefined
+    }
+  }
+}
+
+function nothing(): Candidates {
+  return { seqs: new Float64Array(0), scores: new Float64Array(0), plan: 'exact', complete: true }
+}
