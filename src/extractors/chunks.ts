@@ -11,6 +11,9 @@ export type ChunkRule = {
 /** Start and end (exclusive) of a unit in the text. */
 type Span = readonly [start: number, end: number]
 
+/** The units of a text by their place. */
+type Units = { count: number; start(place: number): number; end(place: number): number }
+
 /** Separates pages within one text. */
 export const PAGE_BREAK = '\f'
 
@@ -28,41 +31,50 @@ export function joinPages(pages: readonly string[], { split_by }: ChunkRule): st
 export function splitText(text: string, rule: ChunkRule, hard_wrapped = false): string[] {
   if (rule.split_by === 'none') return text.trim() === '' ? [] : [text]
   const chunks: string[] = []
-  const spans = units(text, rule.split_by, hard_wrapped)
+  const units = unitsOf(text, rule.split_by, hard_wrapped)
   const step = Math.max(1, rule.chunk_size - rule.chunk_overlap)
-  for (let first = 0; first < spans.length; first += step) {
-    const last = Math.min(first + rule.chunk_size, spans.length) - 1
-    const chunk = text.slice(spans[first]![0], spans[last]![1]).trim()
+  for (let first = 0; first < units.count; first += step) {
+    const last = Math.min(first + rule.chunk_size, units.count) - 1
+    const chunk = text.slice(units.start(first), units.end(last)).trim()
     if (chunk !== '') chunks.push(chunk)
-    if (last === spans.length - 1) break
+    if (last === units.count - 1) break
   }
   return chunks
 }
 
-function units(text: string, split_by: Exclude<SplitBy, 'none'>, hard_wrapped: boolean): Span[] {
+function unitsOf(text: string, split_by: Exclude<SplitBy, 'none'>, hard_wrapped: boolean): Units {
   switch (split_by) {
     case 'characters':
       return characters(text)
     case 'words':
-      return Array.from(text.matchAll(/\S+/g), ({ 0: word, index }): Span => [index, index + word.length])
+      return spanned(Array.from(text.matchAll(/\S+/g), ({ 0: word, index }) => [index, index + word.length]))
     case 'sentences':
-      return sentences(hard_wrapped ? unwrapped(text) : text)
+      return spanned(sentences(hard_wrapped ? unwrapped(text) : text))
     case 'paragraphs':
-      return between(text, /\r?\n[^\S\n]*\n\s*/g)
+      return spanned(between(text, /\r?\n[^\S\n]*\n\s*/g))
     case 'pages':
-      return between(text, /\f/g)
+      return spanned(between(text, /\f/g))
   }
 }
 
+const spanned = (spans: readonly Span[]): Units => ({
+  count: spans.length,
+  start: (place) => spans[place]![0],
+  end: (place) => spans[place]![1],
+})
+
 /** Code points, so that no character is cut in two. */
-function characters(text: string): Span[] {
+function characters(text: string): Units {
+  // Most text has none beyond 16 bits: then places are positions, and nothing needs to be listed.
+  if (!/[\ud800-\udfff]/.test(text))
+    return { count: text.length, start: (place) => place, end: (place) => place + 1 }
   const spans: Span[] = []
   let start = 0
   for (const { length } of text) {
     spans.push([start, start + length])
     start += length
   }
-  return spans
+  return spanned(spans)
 }
 
 /** By Unicode's sentence boundaries (UAX #29); the locale is fixed so that every server cuts alike. */

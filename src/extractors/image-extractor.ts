@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { Defaulted } from '../core/schema.ts'
+import { readAhead } from '../lib/read-ahead.ts'
 import { checkImage, encodePng, modelImage, thumbnail } from '../platform/media/image.ts'
 import { openPdf } from '../platform/media/pdf.ts'
 import { EMBED_BATCH_MAX, embedAll, loadModel } from './embedding.ts'
@@ -14,6 +15,9 @@ import { toRowError } from './row-errors.ts'
 
 const NAME = 'image_extractor'
 const PAGE_DPI = 72
+
+/** One image is decoded while the one before is, or while the model works: both use another thread. */
+const READ_AHEAD = 1
 
 /** Encoded images that wait for the model; a batch is closed early rather than hold more. */
 const PENDING_BYTES_MAX = 64 * 1024 * 1024
@@ -101,16 +105,11 @@ export const imageExtractor = defineExtractor({
         addDocument(rows, row, picture, vectors[i]!, embed_ms)
       pending = []
     }
-    for (const [row, context] of contexts.entries()) {
-      try {
-        for await (const picture of pictures(context)) {
-          pending.push({ row, picture })
-          if (isFull(pending.map((waiting) => waiting.picture))) await flush()
-        }
-      } catch (error) {
-        context.signal.throwIfAborted()
-        rows[row] = toRowError(error)
-      }
+    for await (const step of readAhead(contexts.map(pictures), READ_AHEAD)) {
+      first.signal.throwIfAborted()
+      if ('error' in step) rows[step.source] = toRowError(step.error)
+      else pending.push({ row: step.source, picture: step.value })
+      if (isFull(pending.map(({ picture }) => picture))) await flush()
     }
     if (pending.length > 0) await flush()
     return rows

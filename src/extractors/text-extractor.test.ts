@@ -112,9 +112,12 @@ test('without a model the row fails as a dependency, which a later retry can hea
   const results = await textExtractor.extractBatch!([
     contextOf(textExtractor, textInput('a'), {}, models),
     contextOf(textExtractor, textInput(' '), {}, models),
+    contextOf(textExtractor, fileInput('a.pdf', Buffer.from('%PDF'), 'pdf'), {}, models),
   ])
-  assert.ok(results[0] instanceof RowError && results[0].type === 'dependency')
-  assert.deepEqual(results[1], [])
+  assert.deepEqual(
+    results.map((result) => (result instanceof RowError ? result.type : result)),
+    ['dependency', [], 'validation'],
+  )
 })
 
 test('a YouTube source fails its row as a missing dependency', async () => {

@@ -129,12 +129,15 @@ export const textExtractor = defineExtractor({
   async extractBatch(contexts) {
     const rows: (string[] | RowError)[] = []
     for (const context of contexts) rows.push(await chunksOf(context).catch(orAbort(context.signal)))
-    const first = contexts.find((_, i) => rows[i] instanceof RowError === false && rows[i]!.length > 0)
-    if (!first) return rows.map((row) => (row instanceof RowError ? row : []))
+    const inputs = rows.flatMap((row) => (row instanceof RowError ? [] : row.map(asInput)))
+    const [first] = contexts
+    if (!first || inputs.length === 0) return rows.map((row) => (row instanceof RowError ? row : []))
     const model = await loadModel(first.models, VECTOR.slot)
     if (model instanceof RowError)
-      return rows.map((row) => (Array.isArray(row) && row.length === 0 ? [] : model))
-    const inputs = rows.flatMap((row) => (row instanceof RowError ? [] : row.map(asInput)))
+      return rows.map((row) => {
+        if (row instanceof RowError) return row
+        return row.length > 0 ? model : []
+      })
     const vectors = await embedAll(model, inputs, first.signal)
     let next = 0
     return rows.map((row, i) => {
