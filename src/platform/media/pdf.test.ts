@@ -101,5 +101,5 @@ test('reading many PDFs does not pile up memory', async () => {
   for (let i = 0; i < 20; i++) await read()
   const before = process.memoryUsage().rss
   for (let i = 0; i < 100; i++) await read()
-  assert.ok(process.memoryUsage().rss - before < 64 * 1024 * 1024)
+  assert.ok(process.memoryUsage().rss - before < 25 * 1024 * 1024)
 })
