@@ -1,6 +1,7 @@
 import pino, { type Logger } from 'pino'
 import type { Config } from './config.ts'
 import { KuraError } from './core/errors.ts'
+import { builtinExtractors } from './extractors/builtin.ts'
 import type { NamespaceLookup } from './http/scope.ts'
 import type { BlobStore } from './platform/blobs/blobs.ts'
 import { FileBlobStore } from './platform/blobs/file-blobs.ts'
@@ -11,6 +12,7 @@ import { Files, loadSigningKey } from './platform/files/files.ts'
 import type { Models } from './platform/models/models.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
 import type { JobQueue } from './platform/queue/queue.ts'
+import { CollectionService } from './resources/collections/index.ts'
 import { HealthService } from './resources/health/index.ts'
 import { namespaceLookup } from './resources/namespaces/index.ts'
 import { type Bootstrap, bootstrap } from './resources/organizations/index.ts'
@@ -26,6 +28,7 @@ export type Deps = {
   models: Models
   namespaceLookup: NamespaceLookup
   bootstrap: Bootstrap
+  collections: CollectionService
   health: HealthService
   close(): Promise<void>
 }
@@ -52,6 +55,7 @@ export async function createDeps(
     models,
     namespaceLookup: namespaceLookup(db),
     bootstrap: started,
+    collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
     health: new HealthService({ db, blobs, models }),
     async close() {
       await models.close()

@@ -1,6 +1,6 @@
+import { canonicalMappings } from '../../core/collections/check-mappings.ts'
 import type { FieldsSchema } from '../../core/collections/config.ts'
 import { outputSchema } from '../../core/collections/output-schema.ts'
-import { canonicalMappings } from '../../core/collections/check-mappings.ts'
 import { KuraError } from '../../core/errors.ts'
 import { newId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
@@ -14,8 +14,8 @@ import { checkParameters, checkParams, findExtractor, planExtractor } from './ex
 import { ensureListed, findListed, readNamespaceLists } from './namespace-extractors.ts'
 import { type CollectionRecord, findCollection } from './record.ts'
 import type { CreateCollectionBody } from './schemas.ts'
-import { checkSourceFilters } from './source-filters.ts'
 import { resolveSource } from './source.ts'
+import { checkSourceFilters } from './source-filters.ts'
 import * as store from './store.ts'
 
 /** Names that static path segments would hide. */
@@ -103,8 +103,10 @@ export async function createCollection(
 
 /** Throws `reserved_name` or `collection_name_taken`. */
 export async function checkName(db: Db, scope: Scope, collection_name: string): Promise<void> {
-  if (RESERVED_NAMES.includes(collection_name)) throw new KuraError('reserved_name', { name: collection_name })
+  if (RESERVED_NAMES.includes(collection_name))
+    throw new KuraError('reserved_name', { name: collection_name })
   if (await store.isNameTaken(db, scope, collection_name)) throw nameTaken(collection_name)
 }
 
-export const nameTaken = (collection_name: string) => new KuraError('collection_name_taken', { collection_name })
+export const nameTaken = (collection_name: string) =>
+  new KuraError('collection_name_taken', { collection_name })

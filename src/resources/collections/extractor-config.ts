@@ -21,7 +21,10 @@ import type { FeatureExtractorInput } from './schemas.ts'
 /** Throws `feature_extractor_not_found` with what may have been meant. */
 export function findExtractor(
   registry: Registry,
-  { feature_extractor_name: name, version }: Pick<FeatureExtractorInput, 'feature_extractor_name' | 'version'>,
+  {
+    feature_extractor_name: name,
+    version,
+  }: Pick<FeatureExtractorInput, 'feature_extractor_name' | 'version'>,
 ): Extractor {
   const found = registry.find(name, version)
   if (found) return found
@@ -50,7 +53,11 @@ export function checkParams(
 export function checkParameters(extractor: Extractor, sent: FeatureExtractorInput['parameters']): JsonObject {
   const given = sent ?? {}
   const expected = extractor.name
-  if (given.extractor_type !== undefined && given.extractor_type !== null && given.extractor_type !== expected)
+  if (
+    given.extractor_type !== undefined &&
+    given.extractor_type !== null &&
+    given.extractor_type !== expected
+  )
     throw new KuraError('extractor_type_mismatch', { expected })
   const violations: Violation[] = []
   const loc = ['body', 'feature_extractor', 'parameters']
@@ -94,13 +101,13 @@ export function planExtractor(input: PlanInput): ExtractorPlan {
   }
   const outputs = extractor.output(parameters)
   const own = extractor.vectors(parameters).map((output) => vectorIndexDefinition(extractor, output, models))
-  const copied = extractor.name === PASSTHROUGH_EXTRACTOR ? copiedVectors(feature_extractor, source_vectors) : []
+  const copied =
+    extractor.name === PASSTHROUGH_EXTRACTOR ? copiedVectors(feature_extractor, source_vectors) : []
   checkPassthrough({
     config: feature_extractor,
     schema,
     outputs: [...Object.keys(outputs), ...own.map(({ index }) => index.name)],
-    unreadable:
-      extractor.name === PASSTHROUGH_EXTRACTOR ? [] : source_vectors.map(({ index }) => index.name),
+    unreadable: extractor.name === PASSTHROUGH_EXTRACTOR ? [] : source_vectors.map(({ index }) => index.name),
   })
   return { feature_extractor, outputs, vector_indexes: [...own, ...copied] }
 }

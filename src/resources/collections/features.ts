@@ -4,7 +4,9 @@ import type { CollectionRecord } from './record.ts'
 import type { CollectionFeatures } from './schemas.ts'
 
 /** One descriptor a vector index, the first being the primary one. */
-export function describeFeatures({ vector_indexes }: Pick<CollectionRecord, 'vector_indexes'>): CollectionFeatures {
+export function describeFeatures({
+  vector_indexes,
+}: Pick<CollectionRecord, 'vector_indexes'>): CollectionFeatures {
   const features = vector_indexes.map(({ feature_uri, index }, i) => {
     // A copied vector keeps the address of the extractor that made it.
     const { extractor, version } = parseFeatureUri(feature_uri)!

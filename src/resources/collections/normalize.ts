@@ -47,8 +47,7 @@ function normalizeSource(raw: Members): Members {
   source.bucket_ids ??= buckets ?? (bucket_id === undefined || bucket_id === null ? undefined : [bucket_id])
   const { source_filters } = source
   if (isObject(source_filters) && !('filters' in source_filters))
-    source.source_filters =
-      Object.keys(source_filters).length > 0 ? { filters: source_filters } : undefined
+    source.source_filters = Object.keys(source_filters).length > 0 ? { filters: source_filters } : undefined
   return dropUndefined(source)
 }
 

@@ -57,7 +57,11 @@ const isReference = (text: string) => /\{\{|\$\{vault:/.test(text)
 export function agrees(sent: unknown, current: unknown): boolean {
   if (sent === null || sent === undefined) return true
   if (Array.isArray(sent))
-    return Array.isArray(current) && sent.length === current.length && sent.every((item, i) => agrees(item, current[i]))
+    return (
+      Array.isArray(current) &&
+      sent.length === current.length &&
+      sent.every((item, i) => agrees(item, current[i]))
+    )
   if (isObject(sent))
     return isObject(current) && Object.entries(sent).every(([key, value]) => agrees(value, current[key]))
   return sent === current

@@ -86,8 +86,7 @@ export async function collectionRoutes(app: App, { collections }: { collections:
     {
       config: { permission: 'read' },
       schema: {
-        operationId:
-          'describe_collection_features_route_v1_collections__collection_identifier__features_get',
+        operationId: 'describe_collection_features_route_v1_collections__collection_identifier__features_get',
         params: Params,
         response: { 200: CollectionFeatures, ...errorResponses },
       },

@@ -26,7 +26,8 @@ export function resolveSource(db: Db, scope: Scope, source: SourceConfig): Promi
     throw new KuraError('not_enabled', { feature: 'source.source_namespace_id' })
   const { bucket_ids, collection_id, collection_ids } = source
   if (source.type === 'bucket') {
-    if (collection_id || collection_ids) throw invalid('A bucket source takes no collection_id or collection_ids.')
+    if (collection_id || collection_ids)
+      throw invalid('A bucket source takes no collection_id or collection_ids.')
     if (!bucket_ids) throw invalid('A bucket source needs bucket_ids.')
     return fromBuckets(db, scope, source, bucket_ids)
   }
@@ -54,7 +55,9 @@ async function fromBuckets(
     schema: buckets[0]!.schema,
     bucket_schemas:
       bucket_ids.length > 1
-        ? Object.fromEntries(buckets.map(({ bucket_id, schema }) => [bucket_id, schema ?? { properties: {} }]))
+        ? Object.fromEntries(
+            buckets.map(({ bucket_id, schema }) => [bucket_id, schema ?? { properties: {} }]),
+          )
         : null,
     lineage: [],
     vector_indexes: [],

@@ -144,3 +144,8 @@ export async function listRetrieverSources(
     .execute()
   return rows.map((row) => JSON.parse(row.collection_identifiers))
 }
+
+/** Every collection of the namespace. */
+export function listCollections(db: DbOrTrx, { namespaceId }: NamespaceScope): Promise<CollectionRow[]> {
+  return db.selectFrom('collections').selectAll().where('namespace_id', '=', namespaceId).execute()
+}

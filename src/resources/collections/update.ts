@@ -36,7 +36,9 @@ export async function updateCollection(
         ...(isRenamed && { collection_name }),
         ...(body.description !== undefined && { description: body.description }),
         ...(body.enabled !== undefined && { enabled: body.enabled ? 1 : 0 }),
-        ...(body.schema_sync_enabled !== undefined && { schema_sync_enabled: body.schema_sync_enabled ? 1 : 0 }),
+        ...(body.schema_sync_enabled !== undefined && {
+          schema_sync_enabled: body.schema_sync_enabled ? 1 : 0,
+        }),
         ...(metadata !== undefined && { metadata: metadata && JSON.stringify(metadata) }),
       }),
     )
