@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ExtractContext, type Extracted, type Extractor, RowError } from '../../extractors/extractor.ts'
+import { type Extracted, type Extractor, RowError } from '../../extractors/extractor.ts'
 import { toRowError } from '../../extractors/row-errors.ts'
 
 /** Runs of one row in one job before its transient failure counts. */
