@@ -71,6 +71,19 @@ export async function modelImage(bytes: Uint8Array): Promise<Uint8Array> {
   return decoding((await open(bytes)).autoOrient().png({ compressionLevel: 3 }).toBuffer())
 }
 
+/**
+ * The upright image squeezed to `width` x `height`: rows of red, green, blue bytes (sRGB), transparent
+ * parts white. A JPEG is decoded no larger than needed.
+ */
+export async function rgbPixels(
+  bytes: Uint8Array,
+  { width, height }: { width: number; height: number },
+): Promise<Uint8Array> {
+  const resized = (await open(bytes)).autoOrient().resize({ width, height, fit: 'fill' })
+  const flat = resized.flatten({ background: '#ffffff' }).toColourspace('srgb')
+  return decoding(flat.removeAlpha().raw({ depth: 'uchar' }).toBuffer())
+}
+
 /** Pixels as a PNG file. */
 export async function encodePng(image: RawImage): Promise<Uint8Array> {
   return decoding((await open(image)).removeAlpha().png({ compressionLevel: 3 }).toBuffer())
