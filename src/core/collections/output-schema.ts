@@ -29,17 +29,21 @@ export function outputSchema(input: OutputSchemaInput): FieldsSchema {
   for (const entry of feature_extractor.field_passthrough) {
     if (source_vectors.includes(entry.source_path)) continue
     const found = schemaAt(input_schema, parseFieldPath(entry.source_path, input_schema).segments)
-    put(properties, targetOf(entry).split('.'), found ? passedField(found) : { type: typeOf(entry.default) })
+    put(
+      properties,
+      targetOf(entry).split('.'),
+      found ? passedField(found) : plainField(typeOf(entry.default)),
+    )
   }
   for (const [name, { type, description }] of Object.entries(outputs))
-    properties[name] = { type: fieldType(type), ...(description && { description }) }
-  for (const { index } of vector_indexes) properties[index.name] = { type: 'array' }
+    properties[name] = { ...plainField(fieldType(type)), ...(description && { description }) }
+  for (const { index } of vector_indexes) properties[index.name] = plainField('array')
   return { properties }
 }
 
 /** A document may lack what its source had to have, and gets no defaults. */
-function passedField({ required: _required, default: _default, ...field }: FieldSchema): FieldSchema {
-  return field
+function passedField({ default: _default, ...field }: FieldSchema): FieldSchema {
+  return { ...field, required: false }
 }
 
 function put(properties: Record<string, FieldSchema>, [head, ...rest]: string[], field: FieldSchema): void {
@@ -50,8 +54,10 @@ function put(properties: Record<string, FieldSchema>, [head, ...rest]: string[],
   }
   const nested = { ...properties[head]?.properties }
   put(nested, rest, field)
-  properties[head] = { type: 'object', properties: nested }
+  properties[head] = { ...plainField('object'), properties: nested }
 }
+
+const plainField = (type: FieldType): FieldSchema => ({ type, required: false })
 
 /** The field type of a default; text when there is none. */
 function typeOf(value: JsonValue | undefined): FieldType {

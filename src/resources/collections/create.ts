@@ -68,7 +68,7 @@ export async function createCollection(
     collection_id,
     collection_name,
     description: body.description ?? null,
-    enabled: body.enabled,
+    enabled: body.enabled ? 1 : 0,
     created_at: now,
     updated_at: now,
     schema_version: 1,
