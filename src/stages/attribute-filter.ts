@@ -35,15 +35,26 @@ export const attributeFilterStage = defineStage({
         limit_per_collection: SCAN_PER_COLLECTION_MAX,
         limit: WORKING_SET_MAX,
       })
-      return { candidates: document_seqs.map(unscored), metadata: truncated ? { truncated } : {} }
+      return { candidates: document_seqs.map(unscored), metadata: { truncated } }
     }
     if (filter === null) return { candidates }
-    const kept = new Set(await tools.keep(candidates.map((one) => one.document_seq), filter))
+    const kept = new Set(
+      await tools.keep(
+        candidates.map((one) => one.document_seq),
+        filter,
+      ),
+    )
     return { candidates: candidates.filter((one) => kept.has(one.document_seq)) }
   },
 })
 
-type Parameters = { field?: unknown; operator?: unknown; value?: unknown; conditions?: unknown; case_insensitive?: boolean }
+type Parameters = {
+  field?: unknown
+  operator?: unknown
+  value?: unknown
+  conditions?: unknown
+  case_insensitive?: boolean
+}
 
 /** The filter of rendered parameters; null when its conditions all fell away with absent inputs. */
 export function attributeFilterOf(parameters: Parameters) {
@@ -66,9 +77,13 @@ export function attributeFilterOf(parameters: Parameters) {
 /** `{"AND":[…]}` directly, `structured_filter`, `filters` are conditions; they win over the client's default field. */
 function normalize(parameters: Record<string, unknown>): Record<string, unknown> {
   const { AND, OR, NOT, structured_filter, filters, conditions, ...rest } = parameters
-  const groups = Object.fromEntries(Object.entries({ AND, OR, NOT }).filter(([, member]) => member !== undefined))
-  const given = conditions ?? structured_filter ?? filters ?? (Object.keys(groups).length > 0 ? groups : undefined)
+  const groups = Object.fromEntries(
+    Object.entries({ AND, OR, NOT }).filter(([, member]) => member !== undefined),
+  )
+  const given =
+    conditions ?? structured_filter ?? filters ?? (Object.keys(groups).length > 0 ? groups : undefined)
   if (given === undefined || given === null) return rest
-  if (rest.field === CLIENT_DEFAULT_FIELD && (rest.value === undefined || rest.value === null)) delete rest.field
+  if (rest.field === CLIENT_DEFAULT_FIELD && (rest.value === undefined || rest.value === null))
+    delete rest.field
   return { ...rest, conditions: isObject(given) || Array.isArray(given) ? given : conditions }
 }

@@ -4,7 +4,17 @@ type Raw = Record<string, unknown>
 
 /** Rewrites what clients and published examples send for feature_search into `searches` (contract, feature_search). */
 export function normalizeFeatureSearch(parameters: Raw): Raw {
-  const { limit, fusion_method, collections, collection_ids, features, feature_uris, feature_searches, queries, ...rest } = parameters
+  const {
+    limit,
+    fusion_method,
+    collections,
+    collection_ids,
+    features,
+    feature_uris,
+    feature_searches,
+    queries,
+    ...rest
+  } = parameters
   const result: Raw = { ...rest }
   const scope = collections ?? collection_ids
   if (scope !== undefined) result.collection_identifiers ??= scope
@@ -13,7 +23,10 @@ export function normalizeFeatureSearch(parameters: Raw): Raw {
   if (listed) result.searches = listed.map(normalizeSearch)
   else {
     const flat = takeFlatSearch(result)
-    if (flat) result.searches = [normalizeSearch({ ...flat, ...(limit !== undefined && { top_k: flat.top_k ?? limit }) })]
+    if (flat)
+      result.searches = [
+        normalizeSearch({ ...flat, ...(limit !== undefined && { top_k: flat.top_k ?? limit }) }),
+      ]
   }
   if (limit !== undefined) result.final_top_k ??= limit
   return result
@@ -25,7 +38,9 @@ const QUERY_KEYS = ['query', 'input', 'query_input', 'input_mapping', 'text']
 /** One search written flat beside the stage's own parameters; taken out of `parameters`. */
 function takeFlatSearch(parameters: Raw): Raw | null {
   const keys = [...FEATURE_KEYS, ...QUERY_KEYS, 'top_k', 'min_score', 'weight', 'on_empty', 'input_mode']
-  const flat = Object.fromEntries(keys.filter((key) => parameters[key] !== undefined).map((key) => [key, parameters[key]]))
+  const flat = Object.fromEntries(
+    keys.filter((key) => parameters[key] !== undefined).map((key) => [key, parameters[key]]),
+  )
   const hasSearch = [...FEATURE_KEYS, ...QUERY_KEYS].some((key) => flat[key] !== undefined)
   if (!hasSearch) return null
   for (const key of keys) delete parameters[key]

@@ -7,7 +7,15 @@ import { FUSIONS, fuse, type RankedList } from '../core/retrievers/fusion.ts'
 import { Defaulted, Nullable } from '../core/schema.ts'
 import { normalizeFeatureSearch } from './feature-search-spellings.ts'
 import { toQuery } from './search-query.ts'
-import { type Candidate, defineStage, type SearchableFeature, type SearchQuery, type StageTools, unscored } from './stage.ts'
+import {
+  type Candidate,
+  defineStage,
+  type FeatureMatch,
+  type SearchableFeature,
+  type SearchQuery,
+  type StageTools,
+  unscored,
+} from './stage.ts'
 
 const FILTER_ONLY_PER_COLLECTION_MAX = 10_000
 
@@ -42,7 +50,9 @@ export const featureSearchStage = defineStage({
   parameters: Parameters,
   normalize: normalizeFeatureSearch,
   featureNames({ searches }) {
-    const names = Array.isArray(searches) ? searches.map((search) => (search as Search | null)?.feature_uri) : []
+    const names = Array.isArray(searches)
+      ? searches.map((search) => (search as Search | null)?.feature_uri)
+      : []
     return names.filter((name): name is string => typeof name === 'string')
   },
 
@@ -52,15 +62,20 @@ export const featureSearchStage = defineStage({
     if (within?.length === 0) return { candidates: [] }
     if (searches.length === 0) return { candidates: await filterOnly(parameters, { filter, tools, within }) }
 
-    const runs = await Promise.all(searches.map((search) => runSearch(search, parameters, { filter, tools, within })))
+    const runs = await Promise.all(
+      searches.map((search) => runSearch(search, parameters, { filter, tools, within })),
+    )
     const found = runs.filter((run) => run !== null)
     if (found.length === 0) throw new KuraError('no_search_input')
     const lists = found.flatMap((run) => run.lists)
     const plans = [...new Set(found.flatMap((run) => run.plans))]
     const metadata = { plans, searches: found.length }
     const carried = new Map(candidates?.map((one) => [one.document_seq, one]))
-    if (searches.length === 1) return { candidates: single(lists, final_top_k, carried), metadata }
-    const fused = fuse(lists, fusion, { rrf_k }).slice(0, final_top_k)
+    if (searches.length === 1) {
+      const best = await bestOf(byScore(lists), final_top_k, tools)
+      return { candidates: best.map((match) => carry(match, carried)), metadata }
+    }
+    const fused = await bestOf(fuse(lists, fusion, { rrf_k }), final_top_k, tools)
     return {
       candidates: fused.map(({ document_seq, score, scores }) => {
         const features = Object.fromEntries([...scores].map(([uri, own]) => [uri, { score: own }]))
@@ -72,13 +87,34 @@ export const featureSearchStage = defineStage({
 })
 
 /** One search: its score is the similarity itself. */
-function single(lists: RankedList[], top_k: number, carried: Map<number, Candidate>): Candidate[] {
-  const matches = lists.flatMap((list) => list.matches)
-  matches.sort((a, b) => b.score - a.score || a.document_seq - b.document_seq)
-  return matches.slice(0, top_k).map(({ document_seq, score }) => ({
-    ...(carried.get(document_seq) ?? unscored(document_seq)),
-    score,
-  }))
+function byScore(lists: RankedList[]): FeatureMatch[] {
+  return lists
+    .flatMap((list) => list.matches)
+    .sort((a, b) => b.score - a.score || a.document_seq - b.document_seq)
+}
+
+const carry = ({ document_seq, score }: FeatureMatch, carried: Map<number, Candidate>): Candidate => ({
+  ...(carried.get(document_seq) ?? unscored(document_seq)),
+  score,
+})
+
+/** The first `count` of a sorted list, equal scores by document id (contract); ids are read only where scores tie. */
+async function bestOf<T extends FeatureMatch>(
+  sorted: readonly T[],
+  count: number,
+  tools: StageTools,
+): Promise<T[]> {
+  const boundary = sorted[count - 1]?.score
+  const reach =
+    boundary === undefined ? sorted.length : sorted.findLastIndex((one) => one.score === boundary) + 1
+  const wanted = sorted.slice(0, reach)
+  const tied = wanted.filter(
+    (one, i) => one.score === wanted[i - 1]?.score || one.score === wanted[i + 1]?.score,
+  )
+  if (tied.length === 0) return wanted
+  const ids = await tools.ids(tied.map((one) => one.document_seq))
+  const idOf = (one: T) => ids.get(one.document_seq) ?? ''
+  return wanted.sort((a, b) => b.score - a.score || (idOf(a) < idOf(b) ? -1 : 1)).slice(0, count)
 }
 
 async function filterOnly(
@@ -99,7 +135,11 @@ async function filterOnly(
 }
 
 /** The matches of one search, a list per index it touches; null when it has no input and is to be skipped. */
-async function runSearch(search: Search, stage: Static<typeof Parameters>, run: Run): Promise<{ lists: RankedList[]; plans: string[] } | null> {
+async function runSearch(
+  search: Search,
+  stage: Static<typeof Parameters>,
+  run: Run,
+): Promise<{ lists: RankedList[]; plans: string[] } | null> {
   const query = toQuery(search.query)
   if (query === null) {
     if (search.on_empty === 'skip') return null
@@ -109,9 +149,15 @@ async function runSearch(search: Search, stage: Static<typeof Parameters>, run: 
   const scope = search.collection_identifiers ?? stage.collection_identifiers ?? null
   const features = run.tools.features(search.feature_uri ?? null, scope, modalityOf(effective))
   const own = search.filters
-    ? parseFilter(search.filters, { profile: 'retrieval', unknown_operator: 'filter_operator_unknown', loc: ['searches', 'filters'] })
+    ? parseFilter(search.filters, {
+        profile: 'retrieval',
+        unknown_operator: 'filter_operator_unknown',
+        loc: ['searches', 'filters'],
+      })
     : null
-  const results = await Promise.all(features.map((feature) => searchFeature(feature, effective, search, allOf([run.filter, own]), run)))
+  const results = await Promise.all(
+    features.map((feature) => searchFeature(feature, effective, search, allOf([run.filter, own]), run)),
+  )
   // The same feature may live in several indexes (one an extractor): together they are one ranked list.
   const matches = results.flatMap((result) => result.matches)
   matches.sort((a, b) => b.score - a.score || a.document_seq - b.document_seq)
@@ -131,7 +177,13 @@ async function searchFeature(
 ) {
   // One more than asked for: the reference document itself is taken out of the answer.
   const wanted = query.kind === 'document' ? top_k + 1 : top_k
-  const { matches, plan, query_document_seq } = await tools.search({ feature, query, top_k: wanted, filter, within })
+  const { matches, plan, query_document_seq } = await tools.search({
+    feature,
+    query,
+    top_k: wanted,
+    filter,
+    within,
+  })
   const kept = matches.filter(
     ({ document_seq, score }) =>
       document_seq !== query_document_seq &&

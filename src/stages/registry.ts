@@ -5,7 +5,12 @@ import { sortAttributeStage } from './sort-attribute.ts'
 import type { Stage } from './stage.ts'
 
 /** Every stage, by id. A new one is a file and a line here. */
-export const stages = createRegistry([attributeFilterStage, featureSearchStage, sortAttributeStage, limitStage])
+export const stages = createRegistry([
+  attributeFilterStage,
+  featureSearchStage,
+  sortAttributeStage,
+  limitStage,
+])
 
 function createRegistry(all: readonly unknown[]): ReadonlyMap<string, Stage> {
   const registry = new Map<string, Stage>()

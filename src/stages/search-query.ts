@@ -11,7 +11,8 @@ const looksLikeMedia = (text: string) => /^(?:data:|s3:\/\/|gs:\/\/|kura:\/\/)/i
  */
 export function toQuery(query: unknown): SearchQuery | null {
   if (query === undefined || query === null || query === '') return null
-  if (typeof query === 'string') return looksLikeMedia(query) ? { kind: 'content', content: query } : textQuery(query)
+  if (typeof query === 'string')
+    return looksLikeMedia(query) ? { kind: 'content', content: query } : textQuery(query)
   if (Array.isArray(query)) return vectorQuery(query)
   if (!isObject(query)) throw invalid('it must be text, a vector or an object with input_mode')
   switch (query.input_mode) {
@@ -27,7 +28,9 @@ export function toQuery(query: unknown): SearchQuery | null {
     case null:
       return shorthand(query)
     default:
-      throw invalid(`input_mode must be text, content, vector or document, not ${JSON.stringify(query.input_mode)}`)
+      throw invalid(
+        `input_mode must be text, content, vector or document, not ${JSON.stringify(query.input_mode)}`,
+      )
   }
 }
 
@@ -55,7 +58,8 @@ function vectorQuery(value: unknown): SearchQuery | null {
   const vector = Array.isArray(value) && value.length === 1 && Array.isArray(value[0]) ? value[0] : value
   if (!Array.isArray(vector)) throw invalid('a vector must be a list of numbers')
   if (vector.length === 0) return null
-  if (!vector.every((one) => typeof one === 'number' && Number.isFinite(one))) throw new KuraError('vector_invalid')
+  if (!vector.every((one) => typeof one === 'number' && Number.isFinite(one)))
+    throw new KuraError('vector_invalid')
   return { kind: 'vector', vector }
 }
 
@@ -77,7 +81,12 @@ function documentQuery(value: unknown): SearchQuery | null {
   if (!isObject(value)) throw invalid('document_ref must hold collection_id and document_id')
   const { collection_id, document_id } = value
   if (typeof document_id !== 'string' || document_id === '') return null
-  return { kind: 'document', collection_id: typeof collection_id === 'string' ? collection_id : null, document_id }
+  return {
+    kind: 'document',
+    collection_id: typeof collection_id === 'string' ? collection_id : null,
+    document_id,
+  }
 }
 
-const invalid = (reason: string) => new KuraError('bad_request', { reason: `The search query cannot be used: ${reason}.` })
+const invalid = (reason: string) =>
+  new KuraError('bad_request', { reason: `The search query cannot be used: ${reason}.` })

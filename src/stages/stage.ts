@@ -1,9 +1,7 @@
 import type { Static, TObject } from 'typebox'
 import type { FilterNode } from '../core/filters/ast.ts'
 import type { JsonObject } from '../core/json.ts'
-
-export const STAGE_CATEGORIES = ['filter', 'sort', 'reduce', 'apply', 'enrich'] as const
-export type StageCategory = (typeof STAGE_CATEGORIES)[number]
+import type { StageCategory } from '../core/retrievers/stage-definition.ts'
 
 /** A document on its way through the pipeline. Its fields are read when a stage or the answer needs them. */
 export type Candidate = {
@@ -50,12 +48,25 @@ export type FeatureMatch = { document_seq: number; score: number }
  */
 export type StageTools = {
   /** The features that a name means in these collections (all in scope when null); throws `feature_not_found`. */
-  features(name: string | null, collection_identifiers: readonly string[] | null, modality: string): SearchableFeature[]
-  search(search: FeatureSearch): Promise<{ matches: FeatureMatch[]; plan: string; query_document_seq: number | null }>
+  features(
+    name: string | null,
+    collection_identifiers: readonly string[] | null,
+    modality: string,
+  ): SearchableFeature[]
+  search(
+    search: FeatureSearch,
+  ): Promise<{ matches: FeatureMatch[]; plan: string; query_document_seq: number | null }>
   /** Documents of the collections that pass the filter, newest first. */
-  scan(options: { filter: FilterNode | null; collection_identifiers: readonly string[] | null; limit_per_collection: number; limit: number }): Promise<{ document_seqs: number[]; truncated: boolean }>
+  scan(options: {
+    filter: FilterNode | null
+    collection_identifiers: readonly string[] | null
+    limit_per_collection: number
+    limit: number
+  }): Promise<{ document_seqs: number[]; truncated: boolean }>
   /** Those that pass the filter, in their order. */
   keep(document_seqs: readonly number[], filter: FilterNode): Promise<number[]>
+  /** Document ids by number, which break ties of equal scores. */
+  ids(document_seqs: readonly number[]): Promise<Map<number, string>>
   /** Root fields, with `_internal`, of documents by their number. */
   fields(document_seqs: readonly number[]): Promise<Map<number, JsonObject>>
 }

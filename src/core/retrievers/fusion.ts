@@ -1,5 +1,9 @@
 /** One search's matches, best first. */
-export type RankedList = { key: string; weight: number; matches: readonly { document_seq: number; score: number }[] }
+export type RankedList = {
+  key: string
+  weight: number
+  matches: readonly { document_seq: number; score: number }[]
+}
 
 export const FUSIONS = ['rrf', 'dbsf', 'weighted', 'max'] as const
 export type Fusion = (typeof FUSIONS)[number]
@@ -13,7 +17,11 @@ export const RRF_K = 60
  * Merges ranked lists into one, best first, ties by document_seq. `scores` keeps what each list
  * gave, by its key. A list without a document contributes nothing to it.
  */
-export function fuse(lists: readonly RankedList[], fusion: Fusion, { rrf_k = RRF_K }: { rrf_k?: number } = {}): Fused[] {
+export function fuse(
+  lists: readonly RankedList[],
+  fusion: Fusion,
+  { rrf_k = RRF_K }: { rrf_k?: number } = {},
+): Fused[] {
   const fused = new Map<number, Fused>()
   for (const list of lists) {
     const contribution = contributionOf(list, fusion, rrf_k)
@@ -24,7 +32,12 @@ export function fuse(lists: readonly RankedList[], fusion: Fusion, { rrf_k = RRF
         fused.set(document_seq, entry)
       }
       const given = contribution(score, i + 1)
-      entry.score = fusion === 'max' ? (entry.scores.size === 0 ? given : Math.max(entry.score, given)) : entry.score + given
+      entry.score =
+        fusion === 'max'
+          ? entry.scores.size === 0
+            ? given
+            : Math.max(entry.score, given)
+          : entry.score + given
       const before = entry.scores.get(list.key)
       entry.scores.set(list.key, before === undefined ? score : Math.max(before, score))
     })
@@ -32,7 +45,11 @@ export function fuse(lists: readonly RankedList[], fusion: Fusion, { rrf_k = RRF
   return [...fused.values()].sort((a, b) => b.score - a.score || a.document_seq - b.document_seq)
 }
 
-function contributionOf({ matches, weight }: RankedList, fusion: Fusion, rrf_k: number): (score: number, rank: number) => number {
+function contributionOf(
+  { matches, weight }: RankedList,
+  fusion: Fusion,
+  rrf_k: number,
+): (score: number, rank: number) => number {
   switch (fusion) {
     case 'rrf':
       return (_score, rank) => 1 / (rrf_k + rank)

@@ -9,6 +9,8 @@ export type InputField = {
   enum?: unknown[] | null
   items?: InputField | null
   properties?: Record<string, InputField> | null
+  /** Further keys of the client are kept. */
+  [key: string]: unknown
 }
 
 export type InputSchema = Record<string, InputField>
@@ -37,7 +39,8 @@ export function unwrapInputSchema(schema: unknown): unknown {
 export function resolveInputs(schema: InputSchema, inputs: Record<string, unknown>): Record<string, unknown> {
   const violations: Violation[] = []
   const result: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(inputs)) if (value !== null && !(name in schema)) result[name] = value
+  for (const [name, value] of Object.entries(inputs))
+    if (value !== null && !(name in schema)) result[name] = value
   for (const [name, field] of Object.entries(schema)) {
     const loc = ['body', 'inputs', name]
     const given = Object.hasOwn(inputs, name) ? inputs[name] : undefined
@@ -60,14 +63,21 @@ function coerce(field: InputField, value: unknown, loc: Loc, violations: Violati
   const result = coerceType(field, value, loc, violations)
   if (violations.length > before || !Array.isArray(field.enum) || field.enum.length === 0) return result
   if (field.enum.some((option) => JSON.stringify(option) === JSON.stringify(result))) return result
-  return refuse(violations, loc, 'enum', `Input should be one of ${field.enum.map((option) => JSON.stringify(option)).join(', ')}`)
+  return refuse(
+    violations,
+    loc,
+    'enum',
+    `Input should be one of ${field.enum.map((option) => JSON.stringify(option)).join(', ')}`,
+  )
 }
 
 function coerceType(field: InputField, value: unknown, loc: Loc, violations: Violation[]): unknown {
   const type = field.type.toLowerCase()
   if (type === 'string' || type === 'text') {
     if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-    return typeof value === 'string' ? value : refuse(violations, loc, 'string_type', 'Input should be a valid string')
+    return typeof value === 'string'
+      ? value
+      : refuse(violations, loc, 'string_type', 'Input should be a valid string')
   }
   if (NUMBERS.has(type)) return toNumber(type, value, loc, violations)
   if (type === 'boolean') return toBoolean(value, loc, violations)
@@ -82,8 +92,17 @@ function coerceType(field: InputField, value: unknown, loc: Loc, violations: Vio
 function toNumber(type: string, value: unknown, loc: Loc, violations: Violation[]): unknown {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   const name = type === 'integer' ? 'integer' : 'number'
-  if (typeof number !== 'number' || !Number.isFinite(number) || (type === 'integer' && !Number.isInteger(number)))
-    return refuse(violations, loc, `${type === 'integer' ? 'int' : 'float'}_parsing`, `Input should be a valid ${name}`)
+  if (
+    typeof number !== 'number' ||
+    !Number.isFinite(number) ||
+    (type === 'integer' && !Number.isInteger(number))
+  )
+    return refuse(
+      violations,
+      loc,
+      `${type === 'integer' ? 'int' : 'float'}_parsing`,
+      `Input should be a valid ${name}`,
+    )
   return number
 }
 
@@ -94,9 +113,15 @@ function toBoolean(value: unknown, loc: Loc, violations: Violation[]): unknown {
 }
 
 function toDate(type: string, value: unknown, loc: Loc, violations: Violation[]): unknown {
-  const valid = typeof value === 'string' && parseInstant(value) !== null && (type !== 'date' || value.length === 10)
+  const valid =
+    typeof value === 'string' && parseInstant(value) !== null && (type !== 'date' || value.length === 10)
   if (valid) return value
-  return refuse(violations, loc, `${type}_parsing`, `Input should be a valid ${type === 'date' ? 'date (YYYY-MM-DD)' : 'datetime (ISO 8601)'}`)
+  return refuse(
+    violations,
+    loc,
+    `${type}_parsing`,
+    `Input should be a valid ${type === 'date' ? 'date (YYYY-MM-DD)' : 'datetime (ISO 8601)'}`,
+  )
 }
 
 function toArray(field: InputField, value: unknown, loc: Loc, violations: Violation[]): unknown {
@@ -108,7 +133,8 @@ function toObject(field: InputField, value: unknown, loc: Loc, violations: Viola
   if (!isObject(value)) return refuse(violations, loc, 'dict_type', 'Input should be a valid dictionary')
   const result = { ...value }
   for (const [key, member] of Object.entries(field.properties ?? {})) {
-    if (result[key] !== undefined && result[key] !== null) result[key] = coerce(member, result[key], [...loc, key], violations)
+    if (result[key] !== undefined && result[key] !== null)
+      result[key] = coerce(member, result[key], [...loc, key], violations)
     else if (member.required) refuse(violations, [...loc, key], 'missing', 'Field required')
   }
   return result
@@ -118,13 +144,23 @@ function toObject(field: InputField, value: unknown, loc: Loc, violations: Viola
 function toMedia(value: unknown, loc: Loc, violations: Violation[]): unknown {
   if (typeof value === 'string' && value !== '') return value
   if (isObject(value) && (typeof value.url === 'string' || typeof value.base64 === 'string')) return value
-  return refuse(violations, loc, 'value_error', 'Input should be a URL, a data URI, base64, {"url"} or {"base64"}')
+  return refuse(
+    violations,
+    loc,
+    'value_error',
+    'Input should be a URL, a data URI, base64, {"url"} or {"base64"}',
+  )
 }
 
 function toReference(value: unknown, loc: Loc, violations: Violation[]): unknown {
   if (typeof value === 'string' && value !== '') return { collection_id: null, document_id: value }
   if (isObject(value) && typeof value.document_id === 'string') return value
-  return refuse(violations, loc, 'value_error', 'Input should be {"collection_id","document_id"} or a document id')
+  return refuse(
+    violations,
+    loc,
+    'value_error',
+    'Input should be {"collection_id","document_id"} or a document id',
+  )
 }
 
 function refuse(violations: Violation[], loc: Loc, type: string, msg: string): undefined {

@@ -12,7 +12,8 @@ export function renderParameters(value: unknown, context: TemplateContext): unkn
 
 function render(value: unknown, context: TemplateContext): unknown {
   if (typeof value === 'string') return renderTemplate(value, context)
-  if (Array.isArray(value)) return value.map((item) => render(item, context)).filter((item) => item !== ABSENT)
+  if (Array.isArray(value))
+    return value.map((item) => render(item, context)).filter((item) => item !== ABSENT)
   if (!isObject(value)) return value
   const result: Record<string, unknown> = {}
   for (const [key, member] of Object.entries(value)) {
@@ -32,7 +33,9 @@ export function renderFilter(filter: unknown, context: TemplateContext): unknown
   if ('field' in filter || 'key' in filter) return renderCondition(filter, context)
   const result: Record<string, unknown> = {}
   for (const [key, member] of Object.entries(filter)) {
-    const rendered = GROUPS.has(key.toLowerCase()) ? renderFilter(member, context) : renderValue(member, context)
+    const rendered = GROUPS.has(key.toLowerCase())
+      ? renderFilter(member, context)
+      : renderValue(member, context)
     if (rendered !== undefined) result[key] = rendered
   }
   const conditions = Object.keys(result).filter((key) => key !== 'case_sensitive')

@@ -41,7 +41,8 @@ export function renderTemplate(text: string, context: TemplateContext): unknown 
   if (!isTemplate(text)) return text
   const path = plainPath(text)
   if (path) return lookUp(path, context)
-  if (text.length > TEMPLATE_CHARACTERS_MAX) throw failed(`it is longer than ${TEMPLATE_CHARACTERS_MAX} characters`)
+  if (text.length > TEMPLATE_CHARACTERS_MAX)
+    throw failed(`it is longer than ${TEMPLATE_CHARACTERS_MAX} characters`)
   const program = parsedTemplate(text)
   try {
     return evaluate(program, context)
@@ -56,7 +57,11 @@ function evaluate(program: Program, context: TemplateContext): unknown {
   for (const [spelling, name] of Object.entries(NAMESPACES)) {
     const value = context[name]
     if (value === undefined) continue
-    for (const variant of [spelling, spelling.toUpperCase(), spelling[0]!.toUpperCase() + spelling.slice(1)]) {
+    for (const variant of [
+      spelling,
+      spelling.toUpperCase(),
+      spelling[0]!.toUpperCase() + spelling.slice(1),
+    ]) {
       environment.set(variant, value)
     }
   }
@@ -66,11 +71,22 @@ function evaluate(program: Program, context: TemplateContext): unknown {
     return toNative(interpreter.evaluate(only, environment))
   }
   const output = String(interpreter.run(program).value)
-  if (output.length > OUTPUT_CHARACTERS_MAX) throw failed(`its output is longer than ${OUTPUT_CHARACTERS_MAX} characters`)
+  if (output.length > OUTPUT_CHARACTERS_MAX)
+    throw failed(`its output is longer than ${OUTPUT_CHARACTERS_MAX} characters`)
   return output
 }
 
-const STATEMENTS = new Set(['If', 'For', 'Set', 'Macro', 'CallStatement', 'FilterStatement', 'Comment', 'Break', 'Continue'])
+const STATEMENTS = new Set([
+  'If',
+  'For',
+  'Set',
+  'Macro',
+  'CallStatement',
+  'FilterStatement',
+  'Comment',
+  'Break',
+  'Continue',
+])
 
 function parsedTemplate(text: string): Program {
   const known = parsed.get(text)
@@ -128,7 +144,10 @@ function toNative(runtime: RuntimeValue): unknown {
       return (runtime.value as RuntimeValue[]).map((item) => orNull(toNative(item)))
     case 'ObjectValue':
       return Object.fromEntries(
-        [...(runtime.value as Map<string, RuntimeValue>)].map(([key, member]) => [key, orNull(toNative(member))]),
+        [...(runtime.value as Map<string, RuntimeValue>)].map(([key, member]) => [
+          key,
+          orNull(toNative(member)),
+        ]),
       )
     case 'StringValue':
     case 'IntegerValue':

@@ -1,0 +1,128 @@
+import { KuraError } from '../../core/errors.ts'
+import { evaluateFilter } from '../../core/filters/evaluate.ts'
+import { parseFilter } from '../../core/filters/parse.ts'
+import { matchesSearch, parseSearch } from '../../core/filters/search.ts'
+import { parseSort } from '../../core/filters/sort.ts'
+import { compareBy } from '../../core/filters/sort-order.ts'
+import { newId } from '../../core/ids.ts'
+import type { JsonObject } from '../../core/json.ts'
+import { omitNulls } from '../../core/json.ts'
+import { decodeCursor, encodeCursor, type PageRequest, paginate } from '../../core/pagination.ts'
+import type { Scope } from '../../core/scope.ts'
+import { timestamp } from '../../core/time.ts'
+import { type Db, isUniqueViolation } from '../../platform/db/db.ts'
+import type { Models } from '../../platform/models/models.ts'
+import { checkDefinition } from './definition.ts'
+import type { CreateRetrieverBody, ListRetrieversBody, ListRetrieversResponse, Retriever } from './schemas.ts'
+import * as store from './store.ts'
+
+/** Static segments of the paths: a retriever of such a name could not be reached. */
+const RESERVED = new Set([
+  'stages',
+  'list',
+  'execute',
+  'executions',
+  'published',
+  'publish',
+  'benchmarks',
+  'interactions',
+  'evaluations',
+])
+
+export class RetrieverService {
+  readonly #db: Db
+  readonly #models: Models
+
+  constructor({ db, models }: { db: Db; models: Models }) {
+    this.#db = db
+    this.#models = models
+  }
+
+  async create(scope: Scope, body: CreateRetrieverBody, created_by: string) {
+    const { retriever_name } = body
+    if (RESERVED.has(retriever_name)) throw new KuraError('reserved_name', { name: retriever_name })
+    const checked = await checkDefinition(this.#db, scope, this.#models, body)
+    const now = timestamp()
+    const record: store.RetrieverRecord = {
+      retriever_id: newId.retriever(),
+      retriever_name,
+      description: body.description ?? null,
+      version: 1,
+      created_at: now,
+      updated_at: now,
+      created_by,
+      collection_identifiers: checked.collection_identifiers,
+      collection_ids: checked.collections.map((one) => one.collection_id),
+      stages: checked.stages,
+      input_schema: checked.input_schema,
+      budget_limits: body.budget_limits ?? {},
+      cache_config: (body.cache_config as JsonObject | null | undefined) ?? null,
+      display_config: (body.display_config as JsonObject | null | undefined) ?? null,
+      feature_dependencies: checked.feature_dependencies,
+      tags: body.tags ?? [],
+      visibility: body.visibility,
+    }
+    try {
+      await store.insertRetriever(this.#db, scope, record)
+    } catch (cause) {
+      if (isUniqueViolation(cause)) throw new KuraError('retriever_name_taken', { retriever_name }, { cause })
+      throw cause
+    }
+    return { retriever: present(record), retriever_id: record.retriever_id, retriever_name }
+  }
+
+  async get(scope: Scope, identifier: string): Promise<Retriever> {
+    return present(await this.find(scope, identifier))
+  }
+
+  /** Throws `retriever_not_found`. */
+  async find(scope: Scope, identifier: string): Promise<store.RetrieverRecord> {
+    const record = await store.findRetriever(this.#db, scope, identifier)
+    if (!record) throw new KuraError('retriever_not_found', { resource: 'retriever', id: identifier })
+    return record
+  }
+
+  /** A namespace has tens of retrievers, so search, filter and sort run over all of them in memory. */
+  async list(scope: Scope, body: ListRetrieversBody, page: PageRequest): Promise<ListRetrieversResponse> {
+    const matches = select((await store.listRetrievers(this.#db, scope)).map(present), body)
+    const start = page.cursor ? Number(decodeCursor(page.cursor, body).keys[0]) : page.offset
+    const results = matches.slice(start, start + page.limit)
+    const end = start + results.length
+    const next_cursor = end < matches.length ? encodeCursor({ keys: [end], id: '' }, body) : null
+    const total = matches.length
+    return {
+      results,
+      total,
+      total_count: total,
+      pagination: paginate({ page, total, path: '/v1/retrievers/list', next_cursor }),
+    }
+  }
+
+  async delete(scope: Scope, identifier: string) {
+    const { retriever_id } = await this.find(scope, identifier)
+    await store.deleteRetriever(this.#db, scope, retriever_id)
+    return { message: `Retriever ${retriever_id} was deleted.`, success: true }
+  }
+}
+
+function select(all: Retriever[], body: ListRetrieversBody): Retriever[] {
+  const options = { profile: 'management', case_sensitive: body.case_sensitive } as const
+  const filter = parseFilter(body.filters, options)
+  const pattern = parseSearch(body.search ?? '', { case_sensitive: body.case_sensitive })
+  const sort = parseSort(body.sorts ?? body.sort)
+  const found = all.filter((one) => {
+    const texts = [one.retriever_id, one.retriever_name, one.description ?? '', ...one.tags]
+    return (
+      (!filter || evaluateFilter(filter, one)) &&
+      (!pattern || texts.some((text) => matchesSearch(pattern, text)))
+    )
+  })
+  return sort.length > 0
+    ? found.sort(compareBy([...sort, { field: 'retriever_id', direction: 'asc' }]))
+    : found
+}
+
+export function present(record: store.RetrieverRecord): Retriever {
+  const { description, cache_config, display_config, created_by, ...always } = record
+  return { ...always, ...omitNulls({ description, cache_config, display_config, created_by }), is_published: false } as Retriever
+}
