@@ -104,6 +104,19 @@ for (const dialect of DIALECTS) {
     assert.equal(await queue.lease('w'), null, 'it waits for its delay')
   })
 
+  test(`a checkpoint leaves only the rest to do, and needs the lease (${dialect})`, async (t) => {
+    const { db, queue, enqueue } = await fixture(t, dialect)
+    await enqueue(job(['a', 'b']))
+    const first = (await queue.lease('w'))!
+    await inTransaction(db, (trx) => queue.checkpoint(trx, first, ['b']))
+    await expire(db, first)
+    assert.deepEqual((await queue.lease('other'))?.payload, ['b'])
+    await assert.rejects(
+      inTransaction(db, (trx) => queue.checkpoint(trx, first, [])),
+      LeaseLostError,
+    )
+  })
+
   test(`leases of a dead worker end at once when its death is known (${dialect})`, async (t) => {
     const { db, queue, enqueue } = await fixture(t, dialect)
     await enqueue(job('a'), job('b'))

@@ -1,4 +1,6 @@
+import { newId } from '../../core/ids.ts'
 import type { Scope } from '../../core/scope.ts'
+import { timestamp } from '../../core/time.ts'
 import { inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { Job, NewJob } from '../../platform/queue/queue.ts'
 import type { IngestDeps } from './deps.ts'
@@ -7,6 +9,9 @@ import type { ExtractPayload, PlanCursor, PlanTierPayload } from './payloads.ts'
 import type { BatchReader, RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
 import { settleJob, tierJob } from './tiers.ts'
+
+/** Runs of one planning step before its collection is given up. */
+const PLAN_ATTEMPTS_MAX = 5
 
 /** Rows of one extract job: enough to fill a model's batch, few enough to lose when a worker dies. */
 export const JOB_ROWS_MAX = 64
@@ -21,6 +26,7 @@ export async function planTier(deps: IngestDeps, batches: BatchReader, job: Job)
   const batch = await batches.find(deps.db, scope, job.batch_id!)
   const key = { batch_id: job.batch_id!, tier_num: job.tier_num! }
   if (!batch || !isRunning(batch)) return inTransaction(deps.db, (trx) => deps.queue.complete(trx, job))
+  if (job.attempt > PLAN_ATTEMPTS_MAX) return failPlan(deps, scope, batch, job, key)
   const config = batch.snapshot.collections[collection_id]!
   const exists = await store.collectionExists(deps.db, scope, collection_id)
   const slice = exists
@@ -42,6 +48,42 @@ export async function planTier(deps: IngestDeps, batches: BatchReader, job: Job)
     await settleJob(trx, scope, deps, batch, key.tier_num, jobs.length)
   })
   deps.queue.wake()
+}
+
+/** A fault outside of any row: it counts as one failure, so that tier and batch say what happened. */
+async function failPlan(
+  deps: IngestDeps,
+  scope: Scope,
+  batch: RunningBatch,
+  job: Job,
+  key: store.TierKey,
+): Promise<void> {
+  const { collection_id } = job.payload as PlanTierPayload
+  await inTransaction(deps.db, async (trx) => {
+    await deps.queue.complete(trx, job)
+    if (!(await store.touchBatch(trx, scope, key.batch_id))) return
+    await trx
+      .insertInto('row_failures')
+      .values({
+        namespace_id: scope.namespaceId,
+        failure_id: newId.failure(),
+        ...key,
+        collection_id,
+        object_id: null,
+        document_id: null,
+        error_type: 'runtime',
+        message: job.last_error ?? 'The worker process died while it read the source of the collection.',
+        stage: 'plan',
+        component: 'engine',
+        recovery_suggestion: null,
+        is_transient: false,
+        failed_at: timestamp(),
+        retry_count: 0,
+      })
+      .execute()
+    await store.addCounters(trx, scope, key, collection_id, { rows_failed: 1 })
+    await settleJob(trx, scope, deps, batch, key.tier_num)
+  })
 }
 
 export const scopeOf = ({ organization_id, namespace_id }: Job): Scope => ({

@@ -47,10 +47,9 @@ export async function writeDocuments(trx: Trx, scope: Scope, write: DocumentWrit
     'document',
     overwritten.map(({ document_id }) => document_id),
   )
-  const seqs = await upsert(trx, scope, write, existing)
+  const { seqs, added } = await upsert(trx, scope, write, existing)
   for (const { document_id, files } of write.drafts)
     await write.files.commit(trx, scope, files, { type: 'document', id: document_id })
-  const added = write.drafts.length - overwritten.length
   await changeDocumentCounts(trx, scope, new Map([[write.collection_id, added]]))
   await writeVectors(trx, scope, write, seqs, overwritten)
   return [...removal.orphans, ...released]
@@ -81,8 +80,10 @@ async function upsert(
   { namespaceId }: Scope,
   { collection_id, batch_id, drafts }: DocumentWrite,
   existing: ReadonlyMap<string, Existing>,
-): Promise<Map<string, number>> {
+): Promise<{ seqs: Map<string, number>; added: number }> {
   const seqs = new Map<string, number>()
+  const new_since = timestamp()
+  let added = 0
   // Sorted, so that two transactions that write the same documents wait for each other instead of deadlocking.
   const sorted = [...drafts].sort((a, b) => (a.document_id < b.document_id ? -1 : 1))
   for (const some of inParts(sorted)) {
@@ -121,11 +122,15 @@ async function upsert(
           document_blobs: eb.ref('excluded.document_blobs'),
         })),
       )
-      .returning(['document_id', 'document_seq'])
+      .returning(['document_id', 'document_seq', 'created_at'])
       .execute()
-    for (const { document_id, document_seq } of rows) seqs.set(document_id, document_seq)
+    for (const { document_id, document_seq, created_at } of rows) {
+      seqs.set(document_id, document_seq)
+      // Another transaction may have made the document since it was looked for; then it is not counted twice.
+      if (!existing.has(document_id) && created_at > new_since) added++
+    }
   }
-  return seqs
+  return { seqs, added }
 }
 
 /** Last in the transaction: on PostgreSQL the writers of a namespace append to its change log one after the other. */

@@ -89,6 +89,16 @@ export class DbQueue implements JobQueue {
     if (result.numDeletedRows !== 1n) throw new LeaseLostError(job_id)
   }
 
+  async checkpoint(trx: Trx, { job_id, lease_token }: Job, payload: unknown): Promise<void> {
+    const result = await trx
+      .updateTable('jobs')
+      .set({ payload: JSON.stringify(payload) })
+      .where('job_id', '=', job_id)
+      .where('lease_token', '=', lease_token)
+      .executeTakeFirst()
+    if (result.numUpdatedRows !== 1n) throw new LeaseLostError(job_id)
+  }
+
   async retry(
     { job_id, lease_token }: Job,
     { delay_ms, error }: { delay_ms: number; error: string },

@@ -49,6 +49,11 @@ export type JobQueue = {
   heartbeat(job: Job): Promise<boolean>
   /** Inside the job's own transaction: removes the job, or throws LeaseLostError, which rolls all of it back. */
   complete(trx: Trx, job: Job): Promise<void>
+  /**
+   * Inside a transaction that commits a part of the job: keeps the lease and leaves only what `payload`
+   * says to do, or throws LeaseLostError.
+   */
+  checkpoint(trx: Trx, job: Job, payload: unknown): Promise<void>
   /** Runs the job again later, after an error; the attempt counts. */
   retry(job: Job, options: { delay_ms: number; error: string }): Promise<void>
   /** Gives the job back as if it had not been leased: a worker that stops could not finish it. */
