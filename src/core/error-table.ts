@@ -77,6 +77,7 @@ export const ERRORS = {
   ),
   url_not_usable: row('URLValidationError', 400, 'The URL cannot be used: {reason}'),
   url_not_allowed: row('URLValidationError', 400, 'The URL is refused: {reason}'),
+  upload_not_found: notFound('Upload not found'),
   // Files
   file_not_found: notFound('File not found'),
   signature_invalid: forbidden('The signed URL is damaged or has expired. Ask for a new one.'),

@@ -1,4 +1,4 @@
-import { pipeline, type Readable } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { Agent, buildConnector, request as send } from 'undici'
 import { KuraError } from '../../core/errors.ts'
@@ -37,8 +37,10 @@ export type OutboundResponse = {
   headers: Record<string, string>
   /** Where the last redirect led. */
   url: string
-  /** MUST be read to its end or left early with `return`, which closes the connection. */
+  /** MUST be read, to its end or left early, or be given up with `discard`. */
   body: AsyncIterable<Uint8Array>
+  /** Closes the connection without reading. */
+  discard(): void
 }
 
 /**
@@ -91,7 +93,7 @@ export class HttpClient {
       await response.body.dump({ limit: DISCARDED_BODY_BYTES_MAX }).catch((error) => {
         throw unusable(error, options)
       })
-      if (location === undefined) return { ...this.#head(url, response), body: nothing() }
+      if (location === undefined) return { ...this.#head(url, response), ...NO_BODY }
       if (redirects === REDIRECTS_MAX)
         throw new KuraError('url_not_usable', { reason: `more than ${REDIRECTS_MAX} redirects.` })
       hop = nextHop(hop, parseUrl(location, url), response.statusCode)
@@ -106,7 +108,7 @@ export class HttpClient {
     }
   }
 
-  #head(url: URL, { statusCode, headers }: Incoming): Omit<OutboundResponse, 'body'> {
+  #head(url: URL, { statusCode, headers }: Incoming): Omit<OutboundResponse, 'body' | 'discard'> {
     const plain = Object.entries(headers).map(([name, value]) => [name, first(value) ?? ''])
     return { status: statusCode, headers: Object.fromEntries(plain), url: url.href }
   }
@@ -118,7 +120,8 @@ export class HttpClient {
       abandon(body)
       throw tooLarge(options)
     }
-    return { ...head, body: bounded(decode(body, head.headers['content-encoding']), signal, options) }
+    const decoded = decode(body, head.headers['content-encoding'])
+    return { ...head, body: bounded(decoded, signal, options), discard: () => abandon(body) }
   }
 
   /** Closes idle connections; requests in flight are aborted. */
@@ -212,9 +215,8 @@ async function* bounded(
   }
 }
 
-async function* nothing(): AsyncGenerator<Uint8Array> {
-  // The answer to HEAD has no body.
-}
+/** The answer to HEAD. */
+const NO_BODY = { body: Readable.from([]), discard: () => undefined }
 
 const tooLarge = ({ limit_bytes }: OutboundRequest) =>
   new KuraError('url_not_usable', { reason: `it holds more than ${limit_bytes} bytes.` })
