@@ -52,8 +52,9 @@ export type Schema = {
     namespace_id: string
     bucket_id: string
     bucket_name: string
-    /** Case-folded, for sorting and comparing. */
+    /** The name case-folded, and as text that sorts (core/filters). */
     bucket_name_folded: string
+    bucket_name_sort: string
     status: string
     is_locked: Flag
     storage_class: string | null

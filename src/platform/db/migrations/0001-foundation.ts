@@ -31,7 +31,7 @@ export const foundation: Migration = {
 
     `create table buckets (
       bucket_seq ${identity}, namespace_id ${text} not null, bucket_id ${text} not null, bucket_name ${text} not null,
-      bucket_name_folded ${text} not null,
+      bucket_name_folded ${text} not null, bucket_name_sort ${text} not null,
       status ${text} not null, is_locked integer not null default 0, storage_class ${text},
       object_count bigint not null default 0, total_size_bytes bigint not null default 0,
       max_size_bytes bigint not null default 0, min_size_bytes bigint not null default 0,
@@ -42,7 +42,8 @@ export const foundation: Migration = {
       description ${text}, bucket_schema ${json}, unique_key ${json}, source_adapter ${json}, metadata ${json} not null,
       unique (namespace_id, bucket_id), unique (namespace_id, bucket_name))`,
     'create index buckets_newest on buckets (namespace_id, created_at desc, bucket_id)',
-    'create index buckets_by_name on buckets (namespace_id, bucket_name_folded, bucket_name)',
+    'create index buckets_by_folded_name on buckets (namespace_id, bucket_name_folded)',
+    'create index buckets_by_name on buckets (namespace_id, bucket_name_sort, bucket_id)',
     'create index buckets_by_update on buckets (namespace_id, updated_at, bucket_id)',
     ...bucketSearch(text, dialect),
     `create table bucket_totals (
