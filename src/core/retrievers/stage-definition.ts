@@ -23,3 +23,6 @@ export type PipelineDefinition = {
   collection_ids: string[]
   max_time_ms: number | null
 }
+
+/** A feature that a retriever depends on. */
+export type FeatureAddress = { scheme: string; extractor: string; version: string; output?: string | null }

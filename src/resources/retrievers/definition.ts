@@ -2,7 +2,7 @@ import { KuraError } from '../../core/errors.ts'
 import { parseFeatureUri } from '../../core/feature-uri.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { type InputSchema, unwrapInputSchema } from '../../core/retrievers/input-schema.ts'
-import type { StageDefinition } from '../../core/retrievers/stage-definition.ts'
+import type { FeatureAddress, StageDefinition } from '../../core/retrievers/stage-definition.ts'
 import type { Scope } from '../../core/scope.ts'
 import { isTemplate } from '../../core/templates/template.ts'
 import { checkStages } from '../../engine/retrieve/check-stages.ts'
@@ -21,7 +21,7 @@ export type CheckedDefinition = {
   input_schema: InputSchema
   collection_identifiers: string[]
   collections: ScopeCollection[]
-  feature_dependencies: JsonObject[]
+  feature_dependencies: FeatureAddress[]
 }
 
 type Definition = {
@@ -101,7 +101,7 @@ function checkStageScope(parameters: JsonObject, collections: readonly ScopeColl
   }
 }
 
-function dependency(name: string): JsonObject[] {
+function dependency(name: string): FeatureAddress[] {
   const uri = parseFeatureUri(name)
   return uri
     ? [{ scheme: 'mixpeek', extractor: uri.extractor, version: uri.version ?? 'v1', output: uri.output }]

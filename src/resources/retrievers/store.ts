@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../core/json.ts'
 import type { InputSchema } from '../../core/retrievers/input-schema.ts'
-import type { StageDefinition } from '../../core/retrievers/stage-definition.ts'
+import type { FeatureAddress, StageDefinition } from '../../core/retrievers/stage-definition.ts'
 import type { Scope } from '../../core/scope.ts'
 import type { DbOrTrx } from '../../platform/db/db.ts'
 
@@ -20,7 +20,7 @@ export type RetrieverRecord = {
   budget_limits: { max_credits?: number | null; max_time_ms?: number | null }
   cache_config: JsonObject | null
   display_config: JsonObject | null
-  feature_dependencies: JsonObject[]
+  feature_dependencies: FeatureAddress[]
   tags: string[]
   visibility: 'private' | 'public' | 'marketplace'
 }
