@@ -143,6 +143,12 @@ export const ERRORS = {
     503,
     'The model behind "{feature}" differs from the one that wrote its vectors. Revert it or re-extract.',
   ),
+  model_damaged: row(
+    'InferenceServiceUnavailableError',
+    503,
+    'The files of the model "{model}" cannot be used: {reason}.',
+  ),
+  image_not_decodable: badRequest('The image cannot be decoded: {reason}'),
   inference_failed: row(
     'InferenceServiceUnavailableError',
     503,
