@@ -12,6 +12,7 @@ import { registerMetrics } from './http/metrics.ts'
 import { referenceRoutes } from './http/reference.ts'
 import { collectRoutes } from './http/route-table.ts'
 import { registerValidation } from './http/validation.ts'
+import { bucketRoutes } from './resources/buckets/index.ts'
 import { collectionRoutes } from './resources/collections/index.ts'
 import { healthRoutes } from './resources/health/index.ts'
 import { findCaller } from './resources/organizations/index.ts'
@@ -59,6 +60,7 @@ export async function buildApp(deps: Deps): Promise<App> {
   await app.register(
     async (v1: App) => {
       await v1.register(healthRoutes, deps)
+      await v1.register(bucketRoutes, deps)
       await v1.register(collectionRoutes, deps)
     },
     { prefix: '/v1' },

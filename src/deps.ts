@@ -12,6 +12,7 @@ import { Files, loadSigningKey } from './platform/files/files.ts'
 import type { Models } from './platform/models/models.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
 import type { JobQueue } from './platform/queue/queue.ts'
+import { BucketService } from './resources/buckets/index.ts'
 import { CollectionService } from './resources/collections/index.ts'
 import { HealthService } from './resources/health/index.ts'
 import { namespaceLookup } from './resources/namespaces/index.ts'
@@ -28,6 +29,7 @@ export type Deps = {
   models: Models
   namespaceLookup: NamespaceLookup
   bootstrap: Bootstrap
+  buckets: BucketService
   collections: CollectionService
   health: HealthService
   close(): Promise<void>
@@ -55,6 +57,7 @@ export async function createDeps(
     models,
     namespaceLookup: namespaceLookup(db),
     bootstrap: started,
+    buckets: new BucketService({ db, queue }),
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
     health: new HealthService({ db, blobs, models }),
     async close() {

@@ -20,6 +20,7 @@ export async function makeBucket(
       namespace_id,
       bucket_id,
       bucket_name: name ?? bucket_id,
+      bucket_name_folded: (name ?? bucket_id).toLowerCase(),
       bucket_name_sort: sortText(name ?? bucket_id)!,
       status: 'ACTIVE',
       is_locked: 0,

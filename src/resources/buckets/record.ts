@@ -56,8 +56,13 @@ export const bucketNotFound = (identifier: string) =>
   new KuraError('bucket_not_found', { resource: 'bucket', id: identifier })
 
 /** Throws unless objects, uploads and batches of the bucket may change now. */
-export function requireWritable({ is_locked, status }: Pick<BucketRecord, 'is_locked' | 'status'>): void {
-  if (is_locked) throw new KuraError('bucket_locked')
+export function requireWritable(bucket: Pick<BucketRecord, 'is_locked' | 'status'>): void {
+  if (bucket.is_locked) throw new KuraError('bucket_locked')
+  requireActive(bucket)
+}
+
+/** Throws unless the bucket itself may change; a lock is about its contents. */
+export function requireActive({ status }: { status: string }): void {
   if (status === DELETING) throw new KuraError('resource_deleting', { resource: 'bucket' })
   if (status !== 'ACTIVE') throw new KuraError('bucket_inactive', { status })
 }

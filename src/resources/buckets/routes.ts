@@ -1,0 +1,83 @@
+import Type from 'typebox'
+import type { App } from '../../http/app.ts'
+import { errorResponses } from '../../http/error-handler.ts'
+import { sendJson } from '../../http/send-json.ts'
+import { normalizeBucket } from './normalize.ts'
+import {
+  BucketResponse,
+  CreateBucketBody,
+  DeleteBucketResponse,
+  PatchBucketBody,
+  UpdateBucketBody,
+} from './schemas.ts'
+import type { BucketService } from './service.ts'
+
+const Params = Type.Object({ bucket_identifier: Type.String() })
+const ITEM = '/buckets/:bucket_identifier'
+
+export async function bucketRoutes(app: App, { buckets }: { buckets: BucketService }) {
+  app.post(
+    '/buckets',
+    {
+      config: { permission: 'write', normalize: normalizeBucket },
+      schema: {
+        operationId: 'create_bucket_v1_buckets_post',
+        body: CreateBucketBody,
+        response: { 200: BucketResponse, ...errorResponses },
+      },
+    },
+    async ({ scope, caller, body }, reply) => sendJson(reply, await buckets.create(scope, caller, body)),
+  )
+  app.get(
+    ITEM,
+    {
+      config: { permission: 'read' },
+      schema: {
+        operationId: 'get_bucket_v1_buckets__bucket_identifier__get',
+        params: Params,
+        response: { 200: BucketResponse, ...errorResponses },
+      },
+    },
+    async ({ scope, params }, reply) => sendJson(reply, await buckets.get(scope, params.bucket_identifier)),
+  )
+  app.put(
+    ITEM,
+    {
+      config: { permission: 'write', normalize: normalizeBucket },
+      schema: {
+        operationId: 'update_bucket_v1_buckets__bucket_identifier__put',
+        params: Params,
+        body: UpdateBucketBody,
+        response: { 200: BucketResponse, ...errorResponses },
+      },
+    },
+    async ({ scope, params, body }, reply) =>
+      sendJson(reply, await buckets.replace(scope, params.bucket_identifier, body)),
+  )
+  app.patch(
+    ITEM,
+    {
+      config: { permission: 'write', normalize: normalizeBucket },
+      schema: {
+        operationId: 'patch_bucket_v1_buckets__bucket_identifier__patch',
+        params: Params,
+        body: PatchBucketBody,
+        response: { 200: BucketResponse, ...errorResponses },
+      },
+    },
+    async ({ scope, caller, params, body }, reply) =>
+      sendJson(reply, await buckets.update(scope, caller, params.bucket_identifier, body)),
+  )
+  app.delete(
+    ITEM,
+    {
+      config: { permission: 'delete' },
+      schema: {
+        operationId: 'delete_bucket_v1_buckets__bucket_identifier__delete',
+        params: Params,
+        response: { 200: DeleteBucketResponse, ...errorResponses },
+      },
+    },
+    ({ scope, params }) => buckets.delete(scope, params.bucket_identifier),
+  )
+}

@@ -1,0 +1,158 @@
+import type { Selectable, Updateable } from 'kysely'
+import { foldCase } from '../../core/filters/fold.ts'
+import { sortText } from '../../core/filters/sort-order.ts'
+import type { Scope } from '../../core/scope.ts'
+import { type DbOrTrx, dialect, type Trx } from '../../platform/db/db.ts'
+import type { Schema } from '../../platform/db/schema.ts'
+import { bucketJson } from './row-json.ts'
+import { searchColumns } from './search-text.ts'
+import { changeTotals } from './totals.ts'
+
+export type BucketRow = Selectable<Schema['buckets']>
+
+type NamespaceScope = Pick<Scope, 'namespaceId'>
+
+export type NewBucket = Pick<
+  BucketRow,
+  | 'bucket_id'
+  | 'bucket_name'
+  | 'description'
+  | 'bucket_schema'
+  | 'unique_key'
+  | 'metadata'
+  | 'storage_class'
+  | 'source_adapter'
+  | 'created_at'
+> & { is_locked: boolean }
+
+/** Raises a unique violation when the name is taken. */
+export async function insertBucket(
+  trx: Trx,
+  { namespaceId }: NamespaceScope,
+  bucket: NewBucket,
+): Promise<void> {
+  const { created_at } = bucket
+  const { bucket_seq } = await trx
+    .insertInto('buckets')
+    .values({
+      ...bucket,
+      namespace_id: namespaceId,
+      ...nameColumns(bucket.bucket_name),
+      status: 'ACTIVE',
+      object_count: 0,
+      total_size_bytes: 0,
+      max_size_bytes: 0,
+      min_size_bytes: 0,
+      batch_total: 0,
+      batch_active: 0,
+      batch_completed: 0,
+      batch_failed: 0,
+      updated_at: created_at,
+      last_upload_at: null,
+      stats_updated_at: created_at,
+      delete_task_id: null,
+      is_locked: Number(bucket.is_locked),
+    })
+    .returning('bucket_seq')
+    .executeTakeFirstOrThrow()
+  await insertSearch(trx, namespaceId, { ...bucket, bucket_seq })
+  await changeTotals(trx, namespaceId, bucket.bucket_id, { buckets: 1 })
+}
+
+type SearchedRow = Pick<BucketRow, 'bucket_seq' | 'bucket_id' | 'bucket_name' | 'description' | 'metadata'>
+
+async function insertSearch(trx: Trx, namespace_id: string, row: SearchedRow): Promise<void> {
+  const { bucket_seq } = row
+  const columns = searchColumns({ ...row, metadata: JSON.parse(row.metadata) })
+  await trx
+    .insertInto('bucket_search')
+    .values({ bucket_seq, namespace_id, ...columns })
+    .execute()
+  if (dialect(trx) === 'sqlite')
+    await trx
+      .insertInto('bucket_search_trigrams')
+      .values({ rowid: bucket_seq, folded: columns.folded })
+      .execute()
+}
+
+async function deleteSearch(trx: Trx, bucket_seq: number): Promise<void> {
+  await trx.deleteFrom('bucket_search').where('bucket_seq', '=', bucket_seq).execute()
+  if (dialect(trx) === 'sqlite')
+    await trx.deleteFrom('bucket_search_trigrams').where('rowid', '=', bucket_seq).execute()
+}
+
+/** The whole row, locked until the transaction ends. */
+export async function lockBucket(
+  trx: Trx,
+  { namespaceId }: NamespaceScope,
+  bucket_id: string,
+): Promise<BucketRow | undefined> {
+  const query = trx
+    .selectFrom('buckets')
+    .selectAll()
+    .where('namespace_id', '=', namespaceId)
+    .where('bucket_id', '=', bucket_id)
+  return (dialect(trx) === 'postgres' ? query.forUpdate() : query).executeTakeFirst()
+}
+
+export type BucketChanges = Omit<
+  Updateable<Schema['buckets']>,
+  'bucket_seq' | 'namespace_id' | 'bucket_id' | 'bucket_name_folded' | 'bucket_name_sort'
+>
+
+/** Changes a locked bucket. Raises a unique violation when the new name is taken. */
+export async function updateBucket(
+  trx: Trx,
+  { namespaceId }: NamespaceScope,
+  row: BucketRow,
+  changes: BucketChanges,
+): Promise<void> {
+  const { bucket_name } = changes
+  await trx
+    .updateTable('buckets')
+    .set({ ...changes, ...(bucket_name !== undefined && nameColumns(bucket_name)) })
+    .where('namespace_id', '=', namespaceId)
+    .where('bucket_id', '=', row.bucket_id)
+    .execute()
+  if (bucket_name !== undefined || changes.description !== undefined || changes.metadata !== undefined) {
+    await deleteSearch(trx, row.bucket_seq)
+    await insertSearch(trx, namespaceId, { ...row, ...(changes as Partial<SearchedRow>) })
+  }
+  await changeTotals(trx, namespaceId, row.bucket_id)
+}
+
+/** Removes the record of a bucket without objects. */
+export async function deleteBucket(trx: Trx, { namespaceId }: NamespaceScope, row: BucketRow): Promise<void> {
+  await trx
+    .deleteFrom('buckets')
+    .where('namespace_id', '=', namespaceId)
+    .where('bucket_id', '=', row.bucket_id)
+    .execute()
+  await deleteSearch(trx, row.bucket_seq)
+  await changeTotals(trx, namespaceId, row.bucket_id, {
+    buckets: -1,
+    objects: -row.object_count,
+    size_bytes: -row.total_size_bytes,
+  })
+}
+
+/** Which bucket an identifier means (the id wins, then the name), and the bucket as JSON text. */
+export async function readBucketJson(
+  db: DbOrTrx,
+  { namespaceId }: NamespaceScope,
+  identifier: string,
+): Promise<string | undefined> {
+  const rows = await db
+    .selectFrom('buckets')
+    .select('bucket_id')
+    .select(bucketJson(dialect(db)).as('json'))
+    .where('namespace_id', '=', namespaceId)
+    .where((eb) => eb.or([eb('bucket_id', '=', identifier), eb('bucket_name', '=', identifier)]))
+    .execute()
+  return (rows.find(({ bucket_id }) => bucket_id === identifier) ?? rows[0])?.json
+}
+
+function nameColumns(bucket_name: string) {
+  // A name always has a sort text: it is no null.
+  return { bucket_name_folded: foldCase(bucket_name), bucket_name_sort: sortText(bucket_name)! }
+}
