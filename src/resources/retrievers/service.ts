@@ -124,5 +124,9 @@ function select(all: Retriever[], body: ListRetrieversBody): Retriever[] {
 
 export function present(record: store.RetrieverRecord): Retriever {
   const { description, cache_config, display_config, created_by, ...always } = record
-  return { ...always, ...omitNulls({ description, cache_config, display_config, created_by }), is_published: false }
+  return {
+    ...always,
+    ...omitNulls({ description, cache_config, display_config, created_by }),
+    is_published: false,
+  }
 }
