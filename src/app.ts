@@ -16,6 +16,7 @@ import { bucketRoutes } from './resources/buckets/index.ts'
 import { collectionRoutes } from './resources/collections/index.ts'
 import { healthRoutes } from './resources/health/index.ts'
 import { findCaller } from './resources/organizations/index.ts'
+import { retrieverRoutes } from './resources/retrievers/index.ts'
 
 /** Headers beyond the simple ones that browsers may read (contract, transport). */
 const EXPOSED_HEADERS = [
@@ -62,6 +63,7 @@ export async function buildApp(deps: Deps): Promise<App> {
       await v1.register(healthRoutes, deps)
       await v1.register(bucketRoutes, deps)
       await v1.register(collectionRoutes, deps)
+      await v1.register(retrieverRoutes, deps)
     },
     { prefix: '/v1' },
   )

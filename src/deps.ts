@@ -1,6 +1,7 @@
 import pino, { type Logger } from 'pino'
 import type { Config } from './config.ts'
 import { KuraError } from './core/errors.ts'
+import { createReadContent } from './engine/retrieve/read-content.ts'
 import { builtinExtractors } from './extractors/builtin.ts'
 import type { NamespaceLookup } from './http/scope.ts'
 import type { BlobStore } from './platform/blobs/blobs.ts'
@@ -9,14 +10,20 @@ import { type Db, openDb } from './platform/db/db.ts'
 import { migrate } from './platform/db/migrate.ts'
 import { migrations } from './platform/db/migrations/index.ts'
 import { Files, loadSigningKey } from './platform/files/files.ts'
+import { createLexicalIndexes } from './platform/lexical/in-process-lexical.ts'
+import type { LexicalIndexes } from './platform/lexical/lexical.ts'
 import type { Models } from './platform/models/models.ts'
+import { HttpClient } from './platform/net/http-client.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
 import type { JobQueue } from './platform/queue/queue.ts'
+import { createVectorIndexes } from './platform/vectors/in-process-indexes.ts'
+import type { VectorIndexes } from './platform/vectors/vectors.ts'
 import { BucketService } from './resources/buckets/index.ts'
 import { CollectionService } from './resources/collections/index.ts'
 import { HealthService } from './resources/health/index.ts'
 import { namespaceLookup } from './resources/namespaces/index.ts'
 import { type Bootstrap, bootstrap } from './resources/organizations/index.ts'
+import { ExecuteService, RetrieverService } from './resources/retrievers/index.ts'
 
 /** Everything the program is made of. */
 export type Deps = {
@@ -27,10 +34,15 @@ export type Deps = {
   files: Files
   queue: JobQueue
   models: Models
+  vectors: VectorIndexes
+  lexical: LexicalIndexes
+  http: HttpClient
   namespaceLookup: NamespaceLookup
   bootstrap: Bootstrap
   buckets: BucketService
   collections: CollectionService
+  retrievers: RetrieverService
+  executions: ExecuteService
   health: HealthService
   close(): Promise<void>
 }
@@ -47,6 +59,11 @@ export async function createDeps(
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
   const queue = new DbQueue(db)
   const models = createModels(config)
+  const indexes = { database_url: config.database_url, home: config.home, logger }
+  const vectors = createVectorIndexes(indexes)
+  const lexical = createLexicalIndexes(indexes)
+  const http = new HttpClient(config)
+  const readContent = createReadContent({ files, http })
   return {
     config,
     logger,
@@ -55,13 +72,18 @@ export async function createDeps(
     files,
     queue,
     models,
+    vectors,
+    lexical,
+    http,
     namespaceLookup: namespaceLookup(db),
     bootstrap: started,
     buckets: new BucketService({ db, queue }),
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
+    retrievers: new RetrieverService({ db, models }),
+    executions: new ExecuteService({ db, files, models, vectors, lexical, readContent }),
     health: new HealthService({ db, blobs, models }),
     async close() {
-      await models.close()
+      await Promise.all([models.close(), vectors.close(), lexical.close(), http.close()])
       await db.destroy()
     },
   }
