@@ -1,0 +1,56 @@
+import autocannon from 'autocannon'
+import { percentile } from './statistics.ts'
+
+export type LoadOptions = {
+  url: string
+  method?: 'GET' | 'POST'
+  headers?: Record<string, string>
+  /** Bodies in turn; a function makes the n-th one when it is sent. */
+  bodies?: readonly string[] | ((n: number) => string)
+  clients: number
+  seconds: number
+}
+
+export type Load = {
+  /** Answers per second. */
+  rate: number
+  p50_ms: number
+  p95_ms: number
+  p99_ms: number
+  answers: number
+  /** Answers outside 200 to 299, and connections that broke. */
+  failures: number
+}
+
+/** Keeps `clients` connections busy, each with one request at a time, and times every answer. */
+export async function load(options: LoadOptions): Promise<Load> {
+  const { url, method = 'POST', headers = {}, bodies = [], clients, seconds } = options
+  let sent = 0
+  const body = () => (typeof bodies === 'function' ? bodies(sent++) : (bodies[sent++ % bodies.length] ?? ''))
+  const latencies_ms: number[] = []
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const instance = autocannon(
+      {
+        url,
+        method,
+        headers: { ...headers, ...(method === 'POST' && { 'content-type': 'application/json' }) },
+        connections: clients,
+        duration: seconds,
+        ...(method === 'POST' && {
+          requests: [{ method, setupRequest: (request: object) => ({ ...request, body: body() }) }],
+        }),
+      },
+      (error, outcome) => (error ? reject(error) : resolve(outcome)),
+    )
+    // Its own histogram counts whole milliseconds and has no 95th percentile.
+    instance.on('response', (_client, _status, _bytes, time_ms) => latencies_ms.push(time_ms))
+  })
+  return {
+    rate: latencies_ms.length / result.duration,
+    p50_ms: percentile(latencies_ms, 0.5),
+    p95_ms: percentile(latencies_ms, 0.95),
+    p99_ms: percentile(latencies_ms, 0.99),
+    answers: latencies_ms.length,
+    failures: result.non2xx + result.errors + result.timeouts,
+  }
+}

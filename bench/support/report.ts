@@ -1,0 +1,119 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { cpus, loadavg, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { bold, dim, line } from '../../src/cli/output.ts'
+import { SCALE } from './scale.ts'
+
+const RESULTS = join(import.meta.dirname, '..', 'results')
+
+export type Figure = {
+  what: string
+  value: number
+  unit?: string
+  /** The budget of the design this figure has to keep: at least, or at most. */
+  target?: { min: number } | { max: number }
+  /** The peer or ceiling measured in the same run. */
+  beside?: { name: string; value: number; unit?: string }
+  note?: string
+}
+
+/** Collects the figures of one benchmark, prints them as a table and keeps them as JSON. */
+export class Report {
+  readonly #name: string
+  readonly #figures: Figure[] = []
+  readonly #notes: string[] = []
+
+  constructor(name: string, title: string) {
+    this.#name = name
+    line(`\n${bold(title)}${SCALE === 1 ? '' : dim(` (scale ${SCALE})`)}`)
+  }
+
+  add(figure: Figure): void {
+    this.#figures.push(figure)
+  }
+
+  /** A sentence that belongs to the figures. */
+  note(text: string): void {
+    this.#notes.push(text)
+  }
+
+  async finish(): Promise<void> {
+    printTable(
+      ['figure', 'measured', 'target', 'kept', 'beside'],
+      this.#figures.map((figure) => [
+        figure.what,
+        quantity(figure.value, figure.unit),
+        figure.target ? targetText(figure) : '',
+        figure.target ? (isKept(figure) ? 'yes' : 'NO') : '',
+        besideText(figure),
+      ]),
+    )
+    for (const note of this.#notes) line(dim(note))
+    await mkdir(RESULTS, { recursive: true })
+    await writeFile(join(RESULTS, `${this.#name}.json`), `${JSON.stringify(this.#record(), null, 2)}\n`)
+  }
+
+  #record() {
+    return {
+      name: this.#name,
+      at: new Date().toISOString(),
+      scale: SCALE,
+      machine: {
+        cpus: cpus().length,
+        model: cpus()[0]?.model,
+        memory_gb: Math.round(totalmem() / 2 ** 30),
+        load_1_min: loadavg()[0],
+        node: process.version,
+      },
+      figures: this.#figures.map((figure) => ({ ...figure, ...(figure.target && { kept: isKept(figure) }) })),
+      notes: this.#notes,
+    }
+  }
+}
+
+function isKept({ value, target }: Figure): boolean {
+  if (!target) return true
+  return 'min' in target ? value >= target.min : value <= target.max
+}
+
+function targetText({ target, unit }: Figure): string {
+  if (!target) return ''
+  return 'min' in target ? `≥ ${quantity(target.min, unit)}` : `≤ ${quantity(target.max, unit)}`
+}
+
+function besideText({ value, unit, beside, note }: Figure): string {
+  const parts: string[] = []
+  if (beside) {
+    const comparable = (beside.unit ?? unit) === unit && beside.value > 0
+    const ratio = comparable ? ` (${ratioText(value / beside.value)})` : ''
+    parts.push(`${beside.name}: ${quantity(beside.value, beside.unit ?? unit)}${ratio}`)
+  }
+  if (note) parts.push(note)
+  return parts.join('; ')
+}
+
+export function quantity(value: number, unit = ''): string {
+  const text =
+    Math.abs(value) >= 100 || Number.isInteger(value)
+      ? Math.round(value).toLocaleString('en-US')
+      : value.toFixed(unit === '' ? 3 : 2)
+  return unit ? `${text} ${unit}` : text
+}
+
+/** How much of the figure beside it this one is. */
+const ratioText = (ratio: number) =>
+  ratio < 2 ? `${(ratio * 100).toFixed(ratio < 0.1 ? 1 : 0)} % of it` : `${ratio.toFixed(1)} times it`
+
+/** One line a row whatever the width of the terminal, so that results can be compared and pasted. */
+function printTable(head: string[], rows: string[][]): void {
+  const all = [head, ...rows]
+  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)))
+  const [first, ...rest] = all.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]! + 2))
+      .join('')
+      .trimEnd(),
+  )
+  line(bold(first!))
+  for (const row of rest) line(row)
+}

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** Clock ticks of one second in /proc; 100 on every Linux that Node runs on. */
+const TICKS = 100
+
+export type Usage = { cpu_s: number; rss_mb: number; processes: number }
+
+/** CPU time and resident memory of a process and its descendants; null where there is no /proc. */
+export function usageOf(pid: number): Usage | null {
+  try {
+    const pids = familyOf(pid)
+    return {
+      cpu_s: sum(pids.map(cpuSeconds)),
+      rss_mb: sum(pids.map(residentMb)),
+      processes: pids.length,
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}
+
+/** Resident memory of this process alone. */
+export function residentMb(pid: number): number {
+  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(match?.[1] ?? 0) / 1024
+}
+
+export function familyOf(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  )
+  return [pid, ...children.flatMap(familyOf)]
+}
+
+/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: fields 14 and 15 are utime and stime. */
+function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The name in field 2 may hold spaces, so count from its closing parenthesis.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / TICKS
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
