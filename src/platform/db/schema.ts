@@ -309,7 +309,12 @@ export type Schema = {
   /** What followers of the vectors have yet to apply, in commit order. */
   vector_changes: { change_id: Generated<number>; vector_index_id: number; document_seq: number }
   /** One row a collection that has searchable text. */
-  lexical_indexes: { collection_seq: number; namespace_id: string; changes_trimmed_to: Generated<number> }
+  lexical_indexes: {
+    collection_seq: number
+    namespace_id: string
+    created_at: Instant
+    changes_trimmed_to: Generated<number>
+  }
   /** What keyword search reads of a document. */
   lexical_texts: { collection_seq: number; document_seq: number; text: string }
   /** What followers of the texts have yet to apply, in commit order. */

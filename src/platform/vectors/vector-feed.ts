@@ -11,9 +11,10 @@ export function vectorFeed(db: Db, vector_index_id: number): Feed<VectorRow> {
   const stateQuery = sql<{
     dimensions: number
     distance: string
+    created_at: string
     trimmed_to: number
     last_change: number | null
-  }>`select dimensions, distance, changes_trimmed_to as trimmed_to,
+  }>`select dimensions, distance, created_at, changes_trimmed_to as trimmed_to,
       (select max(change_id) from vector_changes where vector_index_id = ${vector_index_id}) as last_change
     from vector_indexes where vector_index_id = ${vector_index_id}`.compile(db)
   const vectors = db.selectFrom('vectors').where('vector_index_id', '=', vector_index_id)
@@ -25,7 +26,7 @@ export function vectorFeed(db: Db, vector_index_id: number): Feed<VectorRow> {
       const [found] = rows
       if (!found) return undefined
       return {
-        signature: signatureOf(found.dimensions, found.distance),
+        signature: signatureOf(found),
         trimmed_to: found.trimmed_to,
         last_change: Math.max(found.last_change ?? 0, found.trimmed_to),
       }
@@ -61,7 +62,16 @@ export function vectorFeed(db: Db, vector_index_id: number): Feed<VectorRow> {
   }
 }
 
-export const signatureOf = (dimensions: number, distance: string) => `${distance}/${dimensions}`
+/** The creation time tells indexes of two databases apart that share a home folder, one after the other. */
+const signatureOf = ({
+  dimensions,
+  distance,
+  created_at,
+}: {
+  dimensions: number
+  distance: string
+  created_at: string
+}) => `${distance}/${dimensions}/${created_at}`
 
 export function parseSignature(signature: string): { dimensions: number; distance: Distance } {
   const [distance, dimensions] = signature.split('/')

@@ -163,7 +163,8 @@ export const foundation: Migration = {
     'create index vector_changes_by_index on vector_changes (vector_index_id, change_id)',
 
     `create table lexical_indexes (
-      collection_seq bigint primary key, namespace_id ${text} not null, changes_trimmed_to bigint not null default 0)`,
+      collection_seq bigint primary key, namespace_id ${text} not null, created_at ${text} not null,
+      changes_trimmed_to bigint not null default 0)`,
     `create table lexical_texts (
       collection_seq bigint not null, document_seq bigint not null, text ${text} not null,
       primary key (collection_seq, document_seq))`,

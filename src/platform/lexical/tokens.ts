@@ -1,0 +1,65 @@
+import { stemmer } from 'stemmer'
+
+/** Raise it with every change of what `tokens` returns: indexes made by other rules are then rebuilt. */
+export const TOKEN_RULES = 'words-porter-1'
+
+/** Longer words are cut: they are rarely words, and the dictionary must not grow by them. */
+const LENGTH_MAX = 64
+/** Stems remembered; the same words come again and again. */
+const STEMS_MAX = 50_000
+
+const ASCII = /^[\x20-\x7e\s]*$/
+const WORD = /[\p{L}\p{N}\p{M}]+/gu
+const ENGLISH = /^[a-z]{3,}$/
+const DIACRITICS = /[\u0300-\u036f]+/g
+/** Scripts written without spaces between words. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
+const UNSPACED_RUN =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u30fc\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{M}]+|[^\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u30fc\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]+/gu
+
+const stems = new Map<string, string>()
+
+/**
+ * The words of a text as keyword search compares them: Unicode letters and digits, lower case,
+ * without diacritics, English endings removed (Porter). Scripts without spaces give overlapping
+ * pairs of characters.
+ */
+export function tokens(text: string): string[] {
+  const found: string[] = []
+  for (const [word] of folded(text).matchAll(WORD)) {
+    if (UNSPACED.test(word)) addUnspaced(word, found)
+    else found.push(stemOf(word))
+  }
+  return found
+}
+
+function folded(text: string): string {
+  if (ASCII.test(text)) return text.toLowerCase()
+  // Compatibility forms (ﬁ, Ａ) and accents are taken apart; what is left is put together again,
+  // because that also takes Korean syllables apart.
+  return text.normalize('NFKD').replace(DIACRITICS, '').normalize('NFC').toLowerCase()
+}
+
+function stemOf(word: string): string {
+  // A cut may go through a character of two code units.
+  if (!ENGLISH.test(word)) return word.slice(0, LENGTH_MAX).toWellFormed()
+  const known = stems.get(word)
+  if (known !== undefined) return known
+  if (stems.size >= STEMS_MAX) stems.clear()
+  const stem = stemmer(word.slice(0, LENGTH_MAX))
+  stems.set(word, stem)
+  return stem
+}
+
+function addUnspaced(word: string, found: string[]): void {
+  for (const [run] of word.matchAll(UNSPACED_RUN)) {
+    if (!UNSPACED.test(run)) {
+      found.push(stemOf(run))
+      continue
+    }
+    const characters = [...run]
+    if (characters.length === 1) found.push(run)
+    for (let i = 0; i + 1 < characters.length; i += 1) found.push(characters[i]! + characters[i + 1]!)
+  }
+}
