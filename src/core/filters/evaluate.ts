@@ -5,7 +5,7 @@ import { type FieldPaths, firstValues, type Path, plainField } from './path.ts'
 import { regexTest } from './regex.ts'
 import { instantOf, numberOf } from './scalars.ts'
 import { ValueSet } from './value-set.ts'
-import { wordsOf } from './words.ts'
+import { hasWords, wordsOf } from './words.ts'
 
 /** Whether the values found at a field pass; no values means the field is missing. */
 export type ValuesTest = (values: readonly unknown[]) => boolean
@@ -68,7 +68,7 @@ export function buildTest(test: Test): ValuesTest {
     case 'ends_with':
       return anyString(affixTest(test.value, test.fold, (text, affix) => text.endsWith(affix)))
     case 'text':
-      return anyString(wordsTest(test.value))
+      return anyWords(test.value)
     case 'geo_radius':
       return anyPoint((point) => inCircle(point, test.value))
     case 'geo_bounding_box':
@@ -86,6 +86,11 @@ function anyElement(passes: (element: unknown) => boolean): ValuesTest {
 
 const anyString = (passes: (text: string) => boolean) =>
   anyElement((element) => typeof element === 'string' && passes(element))
+
+function anyWords(query: string): ValuesTest {
+  const wanted = wordsOf(query)
+  return anyString((text) => hasWords(text, wanted))
+}
 
 const anyPoint = (passes: (point: { lat: number; lon: number }) => boolean) =>
   anyElement((element) => {
@@ -125,16 +130,6 @@ function affixTest(affix: string, fold: boolean, passes: (text: string, affix: s
   if (!fold) return (text: string) => passes(text, affix)
   const folded = foldCase(affix)
   return (text: string) => passes(foldCase(text), folded)
-}
-
-/** All words must occur; a query without any word finds nothing, rather than everything. */
-function wordsTest(query: string): (text: string) => boolean {
-  const wanted = [...wordsOf(query)]
-  if (wanted.length === 0) return () => false
-  return (text) => {
-    const words = wordsOf(text)
-    return wanted.every((word) => words.has(word))
-  }
 }
 
 const ORDER: Record<OrderOperator, (comparison: number) => boolean> = {

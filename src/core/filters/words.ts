@@ -16,3 +16,11 @@ export function wordsOf(text: string): Set<string> {
   }
   return words
 }
+
+/** Whether a text has all the words. No words are found nowhere, rather than everywhere. */
+export function hasWords(text: string, wanted: ReadonlySet<string>): boolean {
+  if (wanted.size === 0) return false
+  const words = wordsOf(text)
+  for (const word of wanted) if (!words.has(word)) return false
+  return true
+}
