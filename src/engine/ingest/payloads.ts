@@ -5,6 +5,9 @@ export type PlanCursor = { source: number; after: (string | number)[] | null }
 
 export type PlanTierPayload = { collection_id: string; cursor: PlanCursor | null }
 
+/** Rows of one extract job: enough to fill a model's batch, few enough to lose when a worker dies. */
+export const JOB_ROWS_MAX = 64
+
 export type ExtractPayload = {
   collection_id: string
   /** Object ids in tier 0 of a bucket batch, else ids of upstream documents. */

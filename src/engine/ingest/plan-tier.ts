@@ -5,16 +5,13 @@ import { inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { Job, NewJob } from '../../platform/queue/queue.ts'
 import type { IngestDeps } from './deps.ts'
 import { nextSlice, type Slice } from './enumerate.ts'
-import type { ExtractPayload, PlanCursor, PlanTierPayload } from './payloads.ts'
+import { type ExtractPayload, JOB_ROWS_MAX, type PlanCursor, type PlanTierPayload } from './payloads.ts'
 import type { BatchReader, RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
 import { settleJob, tierJob } from './tiers.ts'
 
 /** Runs of one planning step before its collection is given up. */
 const PLAN_ATTEMPTS_MAX = 5
-
-/** Rows of one extract job: enough to fill a model's batch, few enough to lose when a worker dies. */
-export const JOB_ROWS_MAX = 64
 
 /**
  * Turns the rows of one collection's source into jobs, one slice a run. Its own continuation is put

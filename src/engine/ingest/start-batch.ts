@@ -21,6 +21,7 @@ export async function startBatch(trx: Trx, scope: Scope, deps: TierDeps, batch: 
         source_type: tier_num === 0 && batch.type === 'BUCKET' ? 'bucket' : 'collection',
         source_collection_ids: JSON.stringify(sourcesOf(ids, tier_num, snapshot, inBatch)),
         jobs_open: 0,
+        retry_rows: null,
         started_at: null,
         completed_at: null,
       })),

@@ -100,6 +100,7 @@ type TierChange = {
   task_id?: string
   parent_task_id?: string | null
   jobs_open?: number
+  retry_rows?: string | null
 }
 
 /** Sets when the tier ended if the new status says so. */

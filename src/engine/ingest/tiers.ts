@@ -1,10 +1,11 @@
 import { newId } from '../../core/ids.ts'
 import type { Scope } from '../../core/scope.ts'
 import type { Trx } from '../../platform/db/db.ts'
+import { inParts } from '../../platform/derived-index/parts.ts'
 import type { JobQueue, NewJob } from '../../platform/queue/queue.ts'
 import type { Effects } from './deps.ts'
 import { collectionOutcome, tierOutcome } from './outcome.ts'
-import type { PlanTierPayload } from './payloads.ts'
+import { type ExtractPayload, JOB_ROWS_MAX, type PlanTierPayload } from './payloads.ts'
 import type { RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
 
@@ -77,7 +78,16 @@ async function openTier(
     inputs: [batch_id],
     additional_data: { batch_id, tier_num: key.tier_num, parent_task_id, collection_ids },
   })
-  await store.updateTier(trx, scope, key, { task_id, parent_task_id, jobs_open: collection_ids.length })
+  const jobs = await firstJobs(trx, scope, batch, key, collection_ids)
+  await store.updateTier(trx, scope, key, {
+    task_id,
+    parent_task_id,
+    jobs_open: jobs.length,
+    retry_rows: null,
+    // A batch that runs again has been in progress before.
+    ...(batch.rerun_since !== null && { status: 'IN_PROGRESS' }),
+  })
+  if (batch.rerun_since !== null) await effects.updateTask(trx, scope, task_id, { status: 'IN_PROGRESS' })
   await trx
     .updateTable('batches')
     .set({ current_tier: key.tier_num })
@@ -87,12 +97,38 @@ async function openTier(
   await effects.updateTask(trx, scope, batch_task_id, {
     additional_data: { current_tier: key.tier_num, total_tiers: snapshot.tiers.length },
   })
-  const payload = (collection_id: string): PlanTierPayload => ({ collection_id, cursor: null })
-  await queue.enqueue(
-    trx,
-    collection_ids.map((id): NewJob => tierJob(scope, key, 'plan_tier', payload(id))),
-  )
+  await queue.enqueue(trx, jobs)
 }
+
+/** Each collection looks for its rows. When failed rows are retried they run too, and tier 0 looks for no others. */
+async function firstJobs(
+  trx: Trx,
+  scope: Scope,
+  { rerun_since }: RunningBatch,
+  key: store.TierKey,
+  collection_ids: readonly string[],
+): Promise<NewJob[]> {
+  const payload = (collection_id: string): PlanTierPayload => ({ collection_id, cursor: null })
+  const plans =
+    rerun_since !== null && key.tier_num === 0
+      ? []
+      : collection_ids.map((id) => tierJob(scope, key, 'plan_tier', payload(id)))
+  if (rerun_since === null) return plans
+  const tier = (await store.listTiers(trx, scope, key.batch_id)).find(
+    ({ tier_num }) => tier_num === key.tier_num,
+  )
+  const retry = JSON.parse(tier?.retry_rows ?? '{}') as RetryRows
+  const retries = Object.entries(retry).flatMap(([collection_id, retry_counts]) =>
+    [...inParts(Object.keys(retry_counts), JOB_ROWS_MAX)].map((rows) => {
+      const own: ExtractPayload = { collection_id, rows, retry_counts }
+      return tierJob(scope, key, 'extract', own)
+    }),
+  )
+  return [...plans, ...retries]
+}
+
+/** Retry counts by row id, by collection. */
+export type RetryRows = Record<string, Record<string, number>>
 
 export function tierJob(
   { organizationId, namespaceId }: Scope,

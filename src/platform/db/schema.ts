@@ -165,6 +165,8 @@ export type Schema = {
     source_collection_ids: Json | null
     /** Jobs of this tier that have not ended; the job that brings it to 0 ends the tier. */
     jobs_open: number
+    /** Failed rows that run again when the tier starts: retry counts by row id, by collection. */
+    retry_rows: Json | null
     started_at: Instant | null
     completed_at: Instant | null
   }

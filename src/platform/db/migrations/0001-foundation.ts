@@ -88,7 +88,7 @@ export const foundation: Migration = {
     `create table batch_tiers (
       namespace_id ${text} not null, batch_id ${text} not null, tier_num integer not null, task_id ${text},
       parent_task_id ${text}, status ${text} not null, source_type ${text} not null, source_collection_ids ${json},
-      jobs_open bigint not null default 0, started_at ${text}, completed_at ${text},
+      jobs_open bigint not null default 0, retry_rows ${json}, started_at ${text}, completed_at ${text},
       primary key (namespace_id, batch_id, tier_num))`,
     `create table batch_tier_collections (
       namespace_id ${text} not null, batch_id ${text} not null, tier_num integer not null, collection_id ${text} not null,
