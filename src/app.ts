@@ -15,6 +15,7 @@ import { registerValidation } from './http/validation.ts'
 import { bucketRoutes } from './resources/buckets/index.ts'
 import { collectionRoutes } from './resources/collections/index.ts'
 import { healthRoutes } from './resources/health/index.ts'
+import { namespaceRoutes } from './resources/namespaces/index.ts'
 import { findCaller } from './resources/organizations/index.ts'
 import { retrieverRoutes } from './resources/retrievers/index.ts'
 
@@ -63,6 +64,7 @@ export async function buildApp(deps: Deps): Promise<App> {
       await v1.register(healthRoutes, deps)
       await v1.register(bucketRoutes, deps)
       await v1.register(collectionRoutes, deps)
+      await v1.register(namespaceRoutes, deps)
       await v1.register(retrieverRoutes, deps)
     },
     { prefix: '/v1' },

@@ -21,7 +21,7 @@ import type { VectorIndexes } from './platform/vectors/vectors.ts'
 import { BucketService } from './resources/buckets/index.ts'
 import { CollectionService } from './resources/collections/index.ts'
 import { HealthService } from './resources/health/index.ts'
-import { namespaceLookup } from './resources/namespaces/index.ts'
+import { ensureDefaultNamespace, NamespaceService, namespaceLookup } from './resources/namespaces/index.ts'
 import { type Bootstrap, bootstrap } from './resources/organizations/index.ts'
 import { ExecuteService, RetrieverService } from './resources/retrievers/index.ts'
 
@@ -44,6 +44,7 @@ export type Deps = {
   retrievers: RetrieverService
   executions: ExecuteService
   health: HealthService
+  namespaces: NamespaceService
   close(): Promise<void>
 }
 
@@ -55,6 +56,7 @@ export async function createDeps(
   const db = openDb(config.database_url, { durability: 'full' })
   await migrate(db, migrations)
   const started = await bootstrap(db, config)
+  await ensureDefaultNamespace(db, started.organizationId, builtinExtractors)
   const blobs = openBlobs(config.storage_url)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
   const queue = new DbQueue(db)
@@ -82,6 +84,7 @@ export async function createDeps(
     retrievers: new RetrieverService({ db, models }),
     executions: new ExecuteService({ db, files, models, vectors, lexical, readContent }),
     health: new HealthService({ db, blobs, models }),
+    namespaces: new NamespaceService({ db, queue, models, extractors: builtinExtractors }),
     async close() {
       await Promise.all([models.close(), vectors.close(), lexical.close(), http.close()])
       await db.destroy()

@@ -1,9 +1,10 @@
 import { evaluateFilter } from './filters/evaluate.ts'
+import { compareCodePoints } from './filters/fold.ts'
 import { parseFilter } from './filters/parse.ts'
 import { parsePath, valuesAt } from './filters/path.ts'
 import { matchesSearch, parseSearch } from './filters/search.ts'
 import { parseSort, type SortKey } from './filters/sort.ts'
-import { compareSortKeys, sortText } from './filters/sort-order.ts'
+import { sortText } from './filters/sort-order.ts'
 import { decodeCursor, encodeCursor, type PageRequest, type Pagination, paginate } from './pagination.ts'
 
 /** What the body of a list asks for. */
@@ -45,13 +46,13 @@ export function listInMemory<T extends Record<string, unknown>>(
     .filter((record) => !filter || evaluateFilter(filter, record))
     .filter((record) => !pattern || texts(record).some((text) => text && matchesSearch(pattern, text)))
     .map((record) => ({ record, keys: keysOf(record, order) }))
-    .sort((a, b) => compareSortKeys(a.keys, b.keys, order))
+    .sort((a, b) => compareKeys(a.keys, b.keys, order))
 
   const identity = { filters, sort, search, case_sensitive }
   let start = page.offset
   if (page.cursor !== null) {
     const { keys } = decodeCursor(page.cursor, identity)
-    const found = entries.findIndex((entry) => compareSortKeys(entry.keys, keys as SortTexts, order) > 0)
+    const found = entries.findIndex((entry) => compareKeys(entry.keys, keys as SortTexts, order) > 0)
     start = found === -1 ? entries.length : found
   }
   const shown = entries.slice(start, start + page.limit)
@@ -71,3 +72,15 @@ type SortTexts = (string | null)[]
 
 const keysOf = (record: unknown, order: readonly SortKey[]): SortTexts =>
   order.map(({ field }) => sortText(valuesAt(record, parsePath(field))[0]))
+
+/** What has no value comes last in either direction. */
+function compareKeys(a: SortTexts, b: SortTexts, order: readonly SortKey[]): number {
+  for (const [i, { direction }] of order.entries()) {
+    const [left, right] = [a[i] ?? null, b[i] ?? null]
+    if (left === right) continue
+    if (left === null) return 1
+    if (right === null) return -1
+    return compareCodePoints(left, right) * (direction === 'asc' ? 1 : -1)
+  }
+  return 0
+}
