@@ -76,12 +76,13 @@ async function write(trx: Trx, deps: IngestDeps, commit: Commit): Promise<Orphan
   const key = { batch_id: batch.batch_id, tier_num: job.tier_num! }
   if (remaining.length === 0) await deps.queue.complete(trx, job)
   else await deps.queue.checkpoint(trx, job, { ...payload, rows: remaining })
-  const exists = (await store.lockCollection(trx, scope, collection_id)) !== null
+  const collection_seq = await store.lockCollection(trx, scope, collection_id)
   const written = results.filter(({ drafts }) => drafts !== null)
   const orphans =
-    exists && written.length > 0
+    collection_seq !== null && written.length > 0
       ? await writeDocuments(trx, scope, {
           collection_id,
+          collection_seq,
           batch_id: batch.batch_id,
           row_keys: [...new Set(written.map(({ row }) => row!.row_key))],
           drafts: written.flatMap(({ drafts }) => drafts!),
@@ -90,7 +91,7 @@ async function write(trx: Trx, deps: IngestDeps, commit: Commit): Promise<Orphan
         })
       : []
   const isRunning = await store.touchBatch(trx, scope, batch.batch_id)
-  if (exists) await count(trx, deps, commit, key)
+  if (collection_seq !== null) await count(trx, deps, commit, key)
   else await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
   if (isRunning && remaining.length === 0) await settleJob(trx, scope, deps, batch, key.tier_num)
   return orphans

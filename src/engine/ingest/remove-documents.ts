@@ -2,6 +2,7 @@ import type { Scope } from '../../core/scope.ts'
 import type { DbOrTrx, Trx } from '../../platform/db/db.ts'
 import { inParts } from '../../platform/derived-index/parts.ts'
 import type { Files, OrphanedFile } from '../../platform/files/files.ts'
+import { deleteText } from '../../platform/lexical/lexical-store.ts'
 import { deleteVectors } from '../../platform/vectors/vector-store.ts'
 
 export type RemovedDocument = { document_id: string; document_seq: number; collection_id: string }
@@ -38,7 +39,7 @@ export async function withDescendants(
   return [...found.values()]
 }
 
-/** Deletes rows, vectors and files of documents and counts them out of their collections. */
+/** Deletes rows, vectors, searchable text and files of documents and counts them out of their collections. */
 export async function removeDocuments(
   trx: Trx,
   scope: Scope,
@@ -59,10 +60,9 @@ export async function removeDocuments(
   for (const { collection_id } of documents)
     by_collection.set(collection_id, (by_collection.get(collection_id) ?? 0) + 1)
   await changeDocumentCounts(trx, scope, new Map([...by_collection].map(([id, count]) => [id, -count])))
-  await deleteVectors(
-    trx,
-    documents.map(({ document_seq }) => document_seq),
-  )
+  const seqs = documents.map(({ document_seq }) => document_seq)
+  await deleteVectors(trx, seqs)
+  await deleteText(trx, seqs)
   return { by_collection, orphans }
 }
 

@@ -1,8 +1,10 @@
 import type { Scope } from '../../core/scope.ts'
+import { searchText } from '../../core/search-text.ts'
 import { timestamp } from '../../core/time.ts'
 import type { Trx } from '../../platform/db/db.ts'
 import { inParts } from '../../platform/derived-index/parts.ts'
 import type { Files, OrphanedFile } from '../../platform/files/files.ts'
+import { deleteText, putText } from '../../platform/lexical/lexical-store.ts'
 import {
   deleteVectors,
   ensureVectorIndex,
@@ -21,6 +23,7 @@ import {
 /** What one collection wrote from some of its rows. All documents of those rows are here: others of them are stale. */
 export type DocumentWrite = {
   collection_id: string
+  collection_seq: number
   batch_id: string
   row_keys: readonly string[]
   drafts: readonly Draft[]
@@ -52,6 +55,7 @@ export async function writeDocuments(trx: Trx, scope: Scope, write: DocumentWrit
     await write.files.commit(trx, scope, files, { type: 'document', id: document_id })
   await changeDocumentCounts(trx, scope, new Map([[write.collection_id, added]]))
   await writeVectors(trx, scope, write, seqs, overwritten)
+  await writeTexts(trx, write, seqs, overwritten)
   return [...removal.orphans, ...released]
 }
 
@@ -141,15 +145,15 @@ async function writeVectors(
   seqs: ReadonlyMap<string, number>,
   overwritten: readonly Existing[],
 ): Promise<void> {
-  const lost = overwritten.filter(({ document_id }) => seqs.has(document_id))
   const ids = new Map<string, number>()
   for (const [storage_name, spec] of indexes) {
     const { vector_index_id } = await ensureVectorIndex(trx, scope, spec)
     ids.set(storage_name, vector_index_id)
   }
+  // Vectors that the document has no more; those that come again are overwritten below.
   await deleteVectors(
     trx,
-    lost.map(({ document_seq }) => document_seq),
+    overwritten.map(({ document_seq }) => document_seq),
   )
   const vectors = drafts.flatMap((draft) =>
     Object.entries(draft.vectors).map(
@@ -162,4 +166,26 @@ async function writeVectors(
     ),
   )
   await putVectors(trx, vectors)
+}
+
+async function writeTexts(
+  trx: Trx,
+  { collection_seq, drafts }: DocumentWrite,
+  seqs: ReadonlyMap<string, number>,
+  overwritten: readonly Existing[],
+): Promise<void> {
+  const texts = drafts.map((draft) => ({
+    document_seq: seqs.get(draft.document_id)!,
+    text: searchText(draft.payload),
+  }))
+  const silent = new Set(texts.filter(({ text }) => text === '').map(({ document_seq }) => document_seq))
+  await deleteText(
+    trx,
+    overwritten.map(({ document_seq }) => document_seq).filter((seq) => silent.has(seq)),
+  )
+  await putText(
+    trx,
+    collection_seq,
+    texts.filter(({ text }) => text !== ''),
+  )
 }

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { searchText } from './search-text.ts'
+
+test('root texts and lists of texts are searched, nothing else', () => {
+  const payload = {
+    title: 'Sea otters',
+    tags: ['river', 'sea', 3],
+    thumbnail_url: 'kura://files/file_1',
+    link: 'https://example.com/otter',
+    note: 'see https://example.com for more',
+    metadata: { chunk_text: 'Sea otters' },
+    __pipeline_version: 1,
+    __note: 'internal',
+    year: 1998,
+    empty: ' ',
+  }
+  assert.equal(searchText(payload), 'Sea otters\nriver\nsea\nsee https://example.com for more')
+})
