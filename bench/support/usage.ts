@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Clock ticks of one second in /proc; 100 on every Linux that Node runs on. */
 const TICKS = 100
@@ -42,3 +43,17 @@ function cpuSeconds(pid: number): number {
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
+
+/** Waits until the process and its descendants rest: less than a twentieth of a core for two seconds. */
+export async function untilAtRest(pid: number, timeout_ms: number): Promise<void> {
+  const deadline_ms = performance.now() + timeout_ms
+  let calm = 0
+  while (calm < 4) {
+    const before = usageOf(pid)?.cpu_s ?? 0
+    await sleep(500)
+    const used_s = (usageOf(pid)?.cpu_s ?? 0) - before
+    calm = used_s < 0.025 ? calm + 1 : 0
+    if (performance.now() > deadline_ms)
+      throw new Error(`The server was still busy after ${timeout_ms / 1000} s.`)
+  }
+}
