@@ -10,12 +10,13 @@ for (const dialect of DIALECTS) {
     const list = (options: Parameters<typeof request>[2]) => request('POST', '/v1/retrievers/list', options)
 
     await t.test('a missing, malformed or unknown key is a 401', async () => {
-      for (const headers of [
+      const wrong: Record<string, string>[] = [
         {},
         { authorization: 'Basic abc' },
         { authorization: 'Bearer sk_wrong' },
         { authorization: 'Bearer' },
-      ]) {
+      ]
+      for (const headers of wrong) {
         const { status, body } = await list({ key: null, headers })
         assert.equal(status, 401)
         assert.equal(body.error.type, 'UnauthorizedError')
