@@ -14,8 +14,10 @@ import { collectRoutes } from './http/route-table.ts'
 import { registerValidation } from './http/validation.ts'
 import { bucketRoutes } from './resources/buckets/index.ts'
 import { collectionRoutes } from './resources/collections/index.ts'
+import { documentRoutes, lineageRoutes } from './resources/documents/index.ts'
 import { healthRoutes } from './resources/health/index.ts'
 import { namespaceRoutes } from './resources/namespaces/index.ts'
+import { objectRoutes } from './resources/objects/index.ts'
 import { findCaller } from './resources/organizations/index.ts'
 import { retrieverRoutes } from './resources/retrievers/index.ts'
 
@@ -63,7 +65,10 @@ export async function buildApp(deps: Deps): Promise<App> {
     async (v1: App) => {
       await v1.register(healthRoutes, deps)
       await v1.register(bucketRoutes, deps)
+      await v1.register(objectRoutes, deps)
       await v1.register(collectionRoutes, deps)
+      await v1.register(documentRoutes, deps)
+      await v1.register(lineageRoutes, deps)
       await v1.register(namespaceRoutes, deps)
       await v1.register(retrieverRoutes, deps)
     },

@@ -20,8 +20,10 @@ import { createVectorIndexes } from './platform/vectors/in-process-indexes.ts'
 import type { VectorIndexes } from './platform/vectors/vectors.ts'
 import { BucketService } from './resources/buckets/index.ts'
 import { CollectionService } from './resources/collections/index.ts'
+import { DocumentService } from './resources/documents/index.ts'
 import { HealthService } from './resources/health/index.ts'
 import { ensureDefaultNamespace, NamespaceService, namespaceLookup } from './resources/namespaces/index.ts'
+import { createObjectService, type ObjectService } from './resources/objects/index.ts'
 import { type Bootstrap, bootstrap } from './resources/organizations/index.ts'
 import { ExecuteService, RetrieverService } from './resources/retrievers/index.ts'
 
@@ -40,7 +42,9 @@ export type Deps = {
   namespaceLookup: NamespaceLookup
   bootstrap: Bootstrap
   buckets: BucketService
+  objects: ObjectService
   collections: CollectionService
+  documents: DocumentService
   retrievers: RetrieverService
   executions: ExecuteService
   health: HealthService
@@ -80,7 +84,9 @@ export async function createDeps(
     namespaceLookup: namespaceLookup(db),
     bootstrap: started,
     buckets: new BucketService({ db, queue }),
+    objects: createObjectService({ db, files, http, config, process: async () => null }),
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
+    documents: new DocumentService({ db, files }),
     retrievers: new RetrieverService({ db, models }),
     executions: new ExecuteService({ db, files, models, vectors, lexical, readContent }),
     health: new HealthService({ db, blobs, models }),

@@ -1,6 +1,7 @@
 import type { Scope } from '../../core/scope.ts'
 import { type Db, inTransaction } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
+import { dropCollectionText } from '../../platform/lexical/lexical-store.ts'
 import { removeDocuments } from '../ingest/remove-documents.ts'
 
 /** Documents removed in one transaction, so that no writer waits long. */
@@ -28,7 +29,7 @@ export async function purgeDocuments(
         .limit(PURGE_ROWS)
         .execute()
       if (part.length === 0) {
-        await trx.deleteFrom('lexical_indexes').where('collection_seq', '=', collection_seq).execute()
+        await dropCollectionText(trx, collection_seq)
         return { count: 0, orphans: [] }
       }
       const removal = await removeDocuments(trx, scope, files, part)

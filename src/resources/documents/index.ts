@@ -1,0 +1,5 @@
+export { lineageRoutes } from './lineage-routes.ts'
+export { type Presentation, presentDocument } from './present.ts'
+export { documentRoutes } from './routes.ts'
+export { DocumentResponse } from './schemas.ts'
+export { DocumentService } from './service.ts'
