@@ -1,5 +1,4 @@
 import { BucketSchema } from '../../src/core/bucket-schema.ts'
-import { sortText } from '../../src/core/filters/sort-order.ts'
 import { newId } from '../../src/core/ids.ts'
 import { timestamp } from '../../src/core/time.ts'
 import { validator } from '../../src/core/validation.ts'
@@ -21,7 +20,6 @@ export async function makeBucket(
       bucket_id,
       bucket_name: name ?? bucket_id,
       bucket_name_folded: (name ?? bucket_id).toLowerCase(),
-      bucket_name_sort: sortText(name ?? bucket_id)!,
       status: 'ACTIVE',
       is_locked: 0,
       storage_class: null,

@@ -52,9 +52,8 @@ export type Schema = {
     namespace_id: string
     bucket_id: string
     bucket_name: string
-    /** The name case-folded, and as text that sorts (core/filters). */
+    /** `foldCase` of the name. */
     bucket_name_folded: string
-    bucket_name_sort: string
     status: string
     is_locked: Flag
     storage_class: string | null
@@ -78,7 +77,7 @@ export type Schema = {
     metadata: Json
   }
   /** Texts that a bucket search looks at, joined (resources/buckets/search-text.ts). */
-  bucket_search: { bucket_seq: number; namespace_id: string; folded: string; exact: string }
+  bucket_search: { namespace_id: string; bucket_seq: number; folded: string }
   /** SQLite only: the substring index over `bucket_search.folded`. */
   bucket_search_trigrams: { rowid: number; folded: string }
   /** Sums over the buckets of a namespace, in one or several rows. */

@@ -7,8 +7,14 @@ import { stringLeaves } from '../../core/filters/search.ts'
  */
 export const SEPARATOR = '\u0001'
 
-/** Text in which the separator does not occur; U+0001 is found as U+0002. */
-export const withoutSeparator = (text: string) => text.replaceAll(SEPARATOR, '\u0002')
+/** What stands for a separator inside a text. */
+const SUBSTITUTE = '\u0002'
+
+/** Text as it stands in the search column; equal texts stay equal. */
+export const withoutSeparator = (text: string) => text.replaceAll(SEPARATOR, SUBSTITUTE)
+
+/** Whether the search column cannot tell this text from another. */
+export const isAmbiguous = (text: string) => text.includes(SEPARATOR) || text.includes(SUBSTITUTE)
 
 export type SearchedMembers = {
   bucket_id: string
@@ -17,11 +23,9 @@ export type SearchedMembers = {
   metadata: unknown
 }
 
-/** The two search columns of a bucket: its texts case-folded, and as they are. */
-export function searchColumns({ bucket_id, bucket_name, description, metadata }: SearchedMembers) {
+/** The search column of a bucket: its id, name, description and every string of its metadata, case-folded. */
+export function searchText({ bucket_id, bucket_name, description, metadata }: SearchedMembers): string {
   const texts = [bucket_id, bucket_name, ...(description ? [description] : []), ...stringLeaves(metadata)]
-  return { folded: joined(texts.map(foldCase)), exact: joined(texts) }
+  const folded = texts.map((text) => withoutSeparator(foldCase(text)))
+  return `${SEPARATOR}${folded.join(SEPARATOR)}${SEPARATOR}`
 }
-
-const joined = (texts: readonly string[]) =>
-  `${SEPARATOR}${texts.map(withoutSeparator).join(SEPARATOR)}${SEPARATOR}`

@@ -1,11 +1,10 @@
 import type { Selectable, Updateable } from 'kysely'
 import { foldCase } from '../../core/filters/fold.ts'
-import { sortText } from '../../core/filters/sort-order.ts'
 import type { Scope } from '../../core/scope.ts'
 import { type DbOrTrx, dialect, type Trx } from '../../platform/db/db.ts'
 import type { Schema } from '../../platform/db/schema.ts'
 import { bucketJson } from './row-json.ts'
-import { searchColumns } from './search-text.ts'
+import { searchText } from './search-text.ts'
 import { changeTotals } from './totals.ts'
 
 export type BucketRow = Selectable<Schema['buckets']>
@@ -37,7 +36,7 @@ export async function insertBucket(
     .values({
       ...bucket,
       namespace_id: namespaceId,
-      ...nameColumns(bucket.bucket_name),
+      bucket_name_folded: foldCase(bucket.bucket_name),
       status: 'ACTIVE',
       object_count: 0,
       total_size_bytes: 0,
@@ -63,20 +62,18 @@ type SearchedRow = Pick<BucketRow, 'bucket_seq' | 'bucket_id' | 'bucket_name' | 
 
 async function insertSearch(trx: Trx, namespace_id: string, row: SearchedRow): Promise<void> {
   const { bucket_seq } = row
-  const columns = searchColumns({ ...row, metadata: JSON.parse(row.metadata) })
-  await trx
-    .insertInto('bucket_search')
-    .values({ bucket_seq, namespace_id, ...columns })
-    .execute()
+  const folded = searchText({ ...row, metadata: JSON.parse(row.metadata) })
+  await trx.insertInto('bucket_search').values({ namespace_id, bucket_seq, folded }).execute()
   if (dialect(trx) === 'sqlite')
-    await trx
-      .insertInto('bucket_search_trigrams')
-      .values({ rowid: bucket_seq, folded: columns.folded })
-      .execute()
+    await trx.insertInto('bucket_search_trigrams').values({ rowid: bucket_seq, folded }).execute()
 }
 
-async function deleteSearch(trx: Trx, bucket_seq: number): Promise<void> {
-  await trx.deleteFrom('bucket_search').where('bucket_seq', '=', bucket_seq).execute()
+async function deleteSearch(trx: Trx, namespace_id: string, bucket_seq: number): Promise<void> {
+  await trx
+    .deleteFrom('bucket_search')
+    .where('namespace_id', '=', namespace_id)
+    .where('bucket_seq', '=', bucket_seq)
+    .execute()
   if (dialect(trx) === 'sqlite')
     await trx.deleteFrom('bucket_search_trigrams').where('rowid', '=', bucket_seq).execute()
 }
@@ -97,7 +94,7 @@ export async function lockBucket(
 
 export type BucketChanges = Omit<
   Updateable<Schema['buckets']>,
-  'bucket_seq' | 'namespace_id' | 'bucket_id' | 'bucket_name_folded' | 'bucket_name_sort'
+  'bucket_seq' | 'namespace_id' | 'bucket_id' | 'bucket_name_folded'
 >
 
 /** Changes a locked bucket. Raises a unique violation when the new name is taken. */
@@ -110,12 +107,12 @@ export async function updateBucket(
   const { bucket_name } = changes
   await trx
     .updateTable('buckets')
-    .set({ ...changes, ...(bucket_name !== undefined && nameColumns(bucket_name)) })
+    .set({ ...changes, ...(bucket_name !== undefined && { bucket_name_folded: foldCase(bucket_name) }) })
     .where('namespace_id', '=', namespaceId)
     .where('bucket_id', '=', row.bucket_id)
     .execute()
   if (bucket_name !== undefined || changes.description !== undefined || changes.metadata !== undefined) {
-    await deleteSearch(trx, row.bucket_seq)
+    await deleteSearch(trx, namespaceId, row.bucket_seq)
     await insertSearch(trx, namespaceId, { ...row, ...(changes as Partial<SearchedRow>) })
   }
   await changeTotals(trx, namespaceId, row.bucket_id)
@@ -128,7 +125,7 @@ export async function deleteBucket(trx: Trx, { namespaceId }: NamespaceScope, ro
     .where('namespace_id', '=', namespaceId)
     .where('bucket_id', '=', row.bucket_id)
     .execute()
-  await deleteSearch(trx, row.bucket_seq)
+  await deleteSearch(trx, namespaceId, row.bucket_seq)
   await changeTotals(trx, namespaceId, row.bucket_id, {
     buckets: -1,
     objects: -row.object_count,
@@ -150,9 +147,4 @@ export async function readBucketJson(
     .where((eb) => eb.or([eb('bucket_id', '=', identifier), eb('bucket_name', '=', identifier)]))
     .execute()
   return (rows.find(({ bucket_id }) => bucket_id === identifier) ?? rows[0])?.json
-}
-
-function nameColumns(bucket_name: string) {
-  // A name always has a sort text: it is no null.
-  return { bucket_name_folded: foldCase(bucket_name), bucket_name_sort: sortText(bucket_name)! }
 }

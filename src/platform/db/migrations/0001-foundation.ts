@@ -31,7 +31,7 @@ export const foundation: Migration = {
 
     `create table buckets (
       bucket_seq ${identity}, namespace_id ${text} not null, bucket_id ${text} not null, bucket_name ${text} not null,
-      bucket_name_folded ${text} not null, bucket_name_sort ${text} not null,
+      bucket_name_folded ${text} not null,
       status ${text} not null, is_locked integer not null default 0, storage_class ${text},
       object_count bigint not null default 0, total_size_bytes bigint not null default 0,
       max_size_bytes bigint not null default 0, min_size_bytes bigint not null default 0,
@@ -42,8 +42,7 @@ export const foundation: Migration = {
       description ${text}, bucket_schema ${json}, unique_key ${json}, source_adapter ${json}, metadata ${json} not null,
       unique (namespace_id, bucket_id), unique (namespace_id, bucket_name))`,
     'create index buckets_newest on buckets (namespace_id, created_at desc, bucket_id)',
-    'create index buckets_by_folded_name on buckets (namespace_id, bucket_name_folded)',
-    'create index buckets_by_name on buckets (namespace_id, bucket_name_sort, bucket_id)',
+    'create index buckets_by_name on buckets (namespace_id, bucket_name_folded, bucket_name)',
     'create index buckets_by_update on buckets (namespace_id, updated_at, bucket_id)',
     ...bucketSearch(text, dialect),
     `create table bucket_totals (
@@ -189,11 +188,12 @@ export const foundation: Migration = {
  */
 function bucketSearch(text: string, dialect: Dialect): string[] {
   const table = `create table bucket_search (
-      bucket_seq bigint primary key, namespace_id ${text} not null, folded ${text} not null, exact ${text} not null)`
+      namespace_id ${text} not null, bucket_seq bigint not null, folded ${text} not null,
+      primary key (namespace_id, bucket_seq))`
   if (dialect === 'sqlite')
     return [
-      table.replace('bigint', 'integer'),
-      'create index bucket_search_by_namespace on bucket_search (namespace_id)',
+      // A search that reads a whole namespace then reads it in one piece.
+      `${table} without rowid`,
       `create virtual table bucket_search_trigrams using fts5 (
         folded, content = '', contentless_delete = 1, tokenize = 'trigram case_sensitive 1')`,
       // Sorting by a counter costs an index entry more per object; on PostgreSQL it would cost every
@@ -204,7 +204,6 @@ function bucketSearch(text: string, dialect: Dialect): string[] {
     ]
   return [
     table,
-    'create index bucket_search_by_namespace on bucket_search (namespace_id)',
     // pg_trgm comes with PostgreSQL, yet a server may lack it or forbid it: searches then read every bucket.
     `do $$ begin create extension if not exists pg_trgm; exception when others then null; end $$`,
     `do $$ begin
