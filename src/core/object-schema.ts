@@ -177,4 +177,8 @@ export function schemaValidationFailed(violations: Violation[]): ValidationError
   return new ValidationError(violations, 'schema_validation_failed', { reason })
 }
 
-const pathOf = (loc: Loc) => loc.slice(loc[0] === 'body' ? 1 : 0).join('.')
+/** The place inside the object: where in a request the object stood says nothing about the fault. */
+function pathOf(loc: Loc): string {
+  const inBody = loc[0] === 'body' ? loc.slice(1) : loc
+  return (inBody[0] === 'objects' && typeof inBody[1] === 'number' ? inBody.slice(2) : inBody).join('.')
+}

@@ -1,0 +1,115 @@
+import { KuraError } from '../../core/errors.ts'
+import type { Scope } from '../../core/scope.ts'
+import type { Files, StagedFile } from '../../platform/files/files.ts'
+import { mimeOfFilename, normalizeMime, sniffMime } from '../../platform/media/mime.ts'
+import type { HttpClient, OutboundResponse } from '../../platform/net/http-client.ts'
+import { safeFilename } from './blob-source.ts'
+
+const COPY_TIMEOUT_MS = 10 * 60_000
+const CHECK_TIMEOUT_MS = 30_000
+
+/** A URL that was looked at: its bytes as a staged file, or what its server says about it. */
+export type FetchedUrl = {
+  staged: StagedFile | null
+  filename: string | null
+  mime_type: string | null
+  size_bytes: number | null
+}
+
+export type FetchOptions = { storage_class: string | null; signal?: AbortSignal }
+
+/** Source URLs of blobs. Whatever is wrong with one is a 400 of type URLValidationError. */
+export class UrlFetcher {
+  readonly #http: HttpClient
+  readonly #files: Files
+  readonly #limit_bytes: number
+
+  constructor({ http, files, limit_bytes }: { http: HttpClient; files: Files; limit_bytes: number }) {
+    this.#http = http
+    this.#files = files
+    this.#limit_bytes = limit_bytes
+  }
+
+  /** Streams the bytes into our store. */
+  async copy(scope: Scope, url: string, { storage_class, signal }: FetchOptions): Promise<FetchedUrl> {
+    const response = await this.#get(url, COPY_TIMEOUT_MS, signal)
+    requireSuccess(response)
+    const { filename, mime_type: declared } = describe(response)
+    const staged = await this.#files.stage(scope, response.body, {
+      mime_type: declared ?? 'application/octet-stream',
+      filename,
+      limit_bytes: this.#limit_bytes,
+      storage_class,
+      signal,
+    })
+    try {
+      staged.mime_type = await sniffMime(staged.head, declared, filename)
+    } catch (error) {
+      await this.#files.discard([staged])
+      throw error
+    }
+    return { staged, filename, mime_type: staged.mime_type, size_bytes: staged.size_bytes }
+  }
+
+  /** Asks only whether the file is there and what it is; the bytes are fetched when they are processed. */
+  async check(url: string, { signal }: FetchOptions): Promise<FetchedUrl> {
+    requireWeb(url)
+    const options = { limit_bytes: this.#limit_bytes, timeout_ms: CHECK_TIMEOUT_MS, signal }
+    let response = await this.#http.request(url, { ...options, method: 'HEAD' })
+    // Signed URLs and small servers know only GET; its body is not read.
+    if ([400, 403, 405, 501].includes(response.status)) response = await this.#http.request(url, options)
+    requireSuccess(response)
+    response.discard()
+    const size = Number(response.headers['content-length'] ?? Number.NaN)
+    return { ...describe(response), size_bytes: Number.isSafeInteger(size) ? size : null, staged: null }
+  }
+
+  #get(url: string, timeout_ms: number, signal: AbortSignal | undefined): Promise<OutboundResponse> {
+    requireWeb(url)
+    return this.#http.request(url, { limit_bytes: this.#limit_bytes, timeout_ms, signal })
+  }
+}
+
+function requireWeb(url: string): void {
+  const scheme = url.slice(0, url.indexOf(':') + 3).toLowerCase()
+  if (scheme === 's3://' || scheme === 'gs://')
+    throw new KuraError('url_not_usable', {
+      reason: `no connection of this server covers ${scheme} addresses.`,
+    })
+}
+
+function requireSuccess(response: OutboundResponse): void {
+  if (response.status >= 200 && response.status < 300) return
+  response.discard()
+  throw new KuraError('url_not_usable', { reason: `its server answered with status ${response.status}.` })
+}
+
+function describe({ headers, url }: OutboundResponse): { filename: string | null; mime_type: string | null } {
+  const filename = dispositionName(headers['content-disposition']) ?? pathName(url)
+  const declared = normalizeMime(headers['content-type'])
+  // "Some bytes" says nothing; the extension may.
+  const mime_type = declared === 'application/octet-stream' ? mimeOfFilename(filename) : declared
+  return { filename, mime_type: mime_type ?? mimeOfFilename(filename) }
+}
+
+function pathName(url: string): string | null {
+  const segment = new URL(url).pathname.split('/').at(-1)!
+  return safeFilename(decode(segment) ?? segment)
+}
+
+/** RFC 6266: `filename*` wins over `filename`. */
+function dispositionName(header: string | undefined): string | null {
+  const extended = /filename\*\s*=\s*utf-8''([^;\s]+)/i.exec(header ?? '')?.[1]
+  const plain = /filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(header ?? '')
+  const name = (extended && decode(extended)) ?? plain?.[1]?.replace(/\\(.)/g, '$1') ?? plain?.[2]
+  return name ? safeFilename(name) : null
+}
+
+function decode(text: string): string | null {
+  try {
+    return decodeURIComponent(text)
+  } catch (error) {
+    if (error instanceof URIError) return null
+    throw error
+  }
+}

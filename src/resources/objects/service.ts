@@ -1,0 +1,299 @@
+import { KuraError, ValidationError, type Violation } from '../../core/errors.ts'
+import type { PageRequest } from '../../core/pagination.ts'
+import type { Scope } from '../../core/scope.ts'
+import { validator } from '../../core/validation.ts'
+import { mapConcurrently } from '../../lib/concurrency.ts'
+import type { Db } from '../../platform/db/db.ts'
+import type { Files } from '../../platform/files/files.ts'
+import { type BucketRecord, findBucket, requireWritable } from '../buckets/index.ts'
+import type { BlobReader } from './blob-reader.ts'
+import { removeDocumentsOf } from './cascade.ts'
+import { dropObjectsFromDrafts } from './drop-from-drafts.ts'
+import { listObjects } from './list.ts'
+import { readQuery } from './list-query.ts'
+import type { ObjectWrites } from './object-writes.ts'
+import {
+  type PreparedObject,
+  type PrepareOptions,
+  prepareNew,
+  prepareUpdate,
+  resolvePolicy,
+  stagedFiles,
+} from './prepare.ts'
+import { type Presign, presentObject, selectMembers } from './present.ts'
+import { readObject } from './request.ts'
+import {
+  type CreateObjectBody,
+  CreateObjectBody as CreateObjectSchema,
+  type CreateObjectsBatchResponse,
+  type FailedObject,
+  type ListObjectsBody,
+  type ListObjectsQuery,
+  type ListObjectsResponse,
+  type ObjectResponse,
+  type WriteQuery,
+} from './schemas.ts'
+import * as store from './store.ts'
+import type { StoredObject } from './stored-object.ts'
+import { stagedOf, type WriteResult } from './write.ts'
+
+/** Objects of one request whose blobs are staged at the same time. */
+const OBJECTS_AT_ONCE = 8
+/** How long a presigned address works (contract, objects). */
+const PRESIGNED_SECONDS = 3600
+
+/** A batch that was made and submitted for new objects. */
+export type StartedBatch = { batch_id: string; task_id: string }
+
+/**
+ * `?auto_process=true`: makes and submits a batch of new objects; null when no collection reads the
+ * bucket. Given by the composition root: batches look at objects, so objects do not look at batches.
+ */
+export type ProcessObjects = (
+  scope: Scope,
+  bucket_id: string,
+  object_ids: string[],
+) => Promise<StartedBatch | null>
+
+export type ObjectServiceOptions = {
+  db: Db
+  files: Files
+  reader: BlobReader
+  writes: ObjectWrites
+  process: ProcessObjects
+}
+
+type Written = Extract<WriteResult, { object: StoredObject }>
+type Options = { signal?: AbortSignal }
+type ListRequest = {
+  body: ListObjectsBody
+  query: ListObjectsQuery
+  page: PageRequest
+  /** Where signed addresses of stored blobs lead; null: none are made. */
+  presign_base: string | null
+}
+type Change = { null_removes: boolean }
+
+export class ObjectService {
+  readonly #db: Db
+  readonly #files: Files
+  readonly #reader: BlobReader
+  readonly #writes: ObjectWrites
+  readonly #processObjects: ProcessObjects
+
+  constructor({ db, files, reader, writes, process }: ObjectServiceOptions) {
+    this.#db = db
+    this.#files = files
+    this.#reader = reader
+    this.#writes = writes
+    this.#processObjects = process
+  }
+
+  async create(
+    scope: Scope,
+    bucket_identifier: string,
+    body: CreateObjectBody,
+    query: WriteQuery,
+    { signal }: Options = {},
+  ): Promise<ObjectResponse> {
+    const bucket = await this.#writableBucket(scope, bucket_identifier)
+    const policy = resolvePolicy(bucket, query.policy)
+    const request = readObject(bucket.schema, body, ['body'])
+    const prepared = await prepareNew(this.#preparing(scope, bucket, signal), request, policy)
+    const [result] = await this.#writes.create({ scope, bucket }, [prepared])
+    if ('error' in result!) throw result.error
+    const written = result as Written
+    const started = query.auto_process ? await this.#process(scope, bucket, [written]) : null
+    return { ...presentWritten(bucket, written), ...started }
+  }
+
+  /** Objects are judged one by one: 200 unless every one of them fails. */
+  async createBatch(
+    scope: Scope,
+    bucket_identifier: string,
+    { objects }: { objects: readonly unknown[] },
+    query: WriteQuery,
+    { signal }: Options = {},
+  ): Promise<CreateObjectsBatchResponse> {
+    const bucket = await this.#writableBucket(scope, bucket_identifier)
+    const policy = resolvePolicy(bucket, query.policy)
+    const options = this.#preparing(scope, bucket, signal)
+    const prepared = await mapConcurrently(objects, OBJECTS_AT_ONCE, (object, i) =>
+      prepareItem(options, object, ['body', 'objects', i], policy),
+    )
+    const good = prepared.filter((one) => 'blobs' in one)
+    const fault = prepared.find((one) => 'error' in one && !isRefusal(one.error))
+    if (fault && 'error' in fault) {
+      await this.#files.discard(stagedOf(good))
+      throw fault.error
+    }
+    const results = good.length > 0 ? await this.#writes.create({ scope, bucket }, good) : []
+    const next = results[Symbol.iterator]()
+    const outcomes = prepared.map((one) =>
+      'error' in one ? { error: one.error as KuraError } : next.next().value!,
+    )
+    const written = outcomes.filter((outcome) => 'object' in outcome)
+    const response = summarize(bucket, outcomes)
+    if (written.length === 0) throw new KuraError('all_objects_failed', response)
+    const started = query.auto_process ? await this.#process(scope, bucket, written) : null
+    return { ...response, ...started }
+  }
+
+  async get(
+    scope: Scope,
+    bucket_identifier: string,
+    object_id: string,
+    { presign_base }: { presign_base: string | null },
+  ): Promise<ObjectResponse> {
+    const { bucket_id } = await findBucket(this.#db, scope, bucket_identifier)
+    const object = await store.getObject(this.#db, scope, bucket_id, object_id)
+    return presentObject(object, this.#presign(scope, presign_base))
+  }
+
+  async list(
+    scope: Scope,
+    bucket_identifier: string,
+    { body, query, page, presign_base }: ListRequest,
+  ): Promise<ListObjectsResponse> {
+    const { bucket_id } = await findBucket(this.#db, scope, bucket_identifier)
+    const path = `/v1/buckets/${encodeURIComponent(bucket_identifier)}/objects/list`
+    const list = { bucket_id, query: readQuery(body, query), page, path }
+    const { objects, pagination, stats } = await listObjects(this.#db, scope, list)
+    const presign = this.#presign(scope, presign_base)
+    const { select } = body
+    const results = objects.map((object) => {
+      const presented = presentObject(object, presign)
+      return select ? selectMembers(presented, select) : presented
+    })
+    return { results, pagination, ...(stats && { stats }) }
+  }
+
+  /** PUT (`null_removes` false) and PATCH. */
+  async update(
+    scope: Scope,
+    bucket_identifier: string,
+    object_id: string,
+    body: CreateObjectBody,
+    { null_removes, signal }: Change & Options,
+  ): Promise<ObjectResponse> {
+    const bucket = await this.#writableBucket(scope, bucket_identifier)
+    // Before anything is fetched: an unknown object is a 404 whatever the update holds.
+    await store.getObject(this.#db, scope, bucket.bucket_id, object_id)
+    const request = readObject(bucket.schema, body, ['body'])
+    const isEmpty = Object.keys(request.fields).length === 0 && request.blobs.length === 0
+    if (null_removes && isEmpty && request.key_prefix === undefined) throw new KuraError('empty_update')
+    const prepared = await prepareUpdate(this.#preparing(scope, bucket, signal), request)
+    const { object } = await this.#applyUpdate(scope, bucket, object_id, prepared, { null_removes })
+    return presentObject(object)
+  }
+
+  async #applyUpdate(
+    scope: Scope,
+    bucket: BucketRecord,
+    object_id: string,
+    prepared: PreparedObject,
+    { null_removes }: Change,
+  ): Promise<Written> {
+    let kept: string[] = []
+    try {
+      return await this.#writes.change({ scope, bucket }, async (writer) => {
+        const current = await writer.lock(object_id)
+        const written = await writer.update(current, prepared, { null_removes, restart: false })
+        kept = written.object.blobs.flatMap(({ file_id }) => file_id ?? [])
+        return written
+      })
+    } catch (error) {
+      kept = []
+      throw error
+    } finally {
+      await this.#files.discard(stagedFiles(prepared.blobs), kept)
+    }
+  }
+
+  /** With `cascade` the documents made from the object go too. */
+  async delete(
+    scope: Scope,
+    bucket_identifier: string,
+    object_id: string,
+    { cascade }: { cascade: boolean },
+  ): Promise<void> {
+    const bucket = await this.#writableBucket(scope, bucket_identifier)
+    await this.#writes.change({ scope, bucket }, async (writer) => {
+      await writer.remove(await writer.lock(object_id))
+      await dropObjectsFromDrafts(writer.trx, scope, [object_id])
+      if (cascade)
+        writer.orphans.push(...(await removeDocumentsOf(writer.trx, scope, this.#files, object_id)))
+    })
+  }
+
+  async #writableBucket(scope: Scope, identifier: string): Promise<BucketRecord> {
+    const bucket = await findBucket(this.#db, scope, identifier)
+    requireWritable(bucket)
+    return bucket
+  }
+
+  #preparing(scope: Scope, bucket: BucketRecord, signal: AbortSignal | undefined): PrepareOptions {
+    return { files: this.#files, reader: this.#reader, scope, bucket, signal }
+  }
+
+  #presign(scope: Scope, base_url: string | null): Presign | null {
+    if (base_url === null) return null
+    return (file_id) =>
+      this.#files.signedUrl(scope, file_id, { base_url, expires_in_seconds: PRESIGNED_SECONDS })
+  }
+
+  /** Objects that were found unchanged have been processed, or will be, on their own. */
+  async #process(scope: Scope, bucket: BucketRecord, written: Written[]): Promise<StartedBatch | null> {
+    const object_ids = written.flatMap(({ object, how }) => (how === 'unchanged' ? [] : [object.object_id]))
+    return object_ids.length > 0 ? this.#processObjects(scope, bucket.bucket_id, object_ids) : null
+  }
+}
+
+/** Buckets with a unique key tell whether the object is new (contract, unique key). */
+function presentWritten({ unique_key }: BucketRecord, { object, how }: Written): ObjectResponse {
+  return { ...presentObject(object), ...(unique_key && { created: how === 'created' }) }
+}
+
+async function prepareItem(
+  options: PrepareOptions,
+  object: unknown,
+  loc: (string | number)[],
+  policy: Parameters<typeof prepareNew>[2],
+): Promise<PreparedObject | { error: unknown }> {
+  try {
+    const violations: Violation[] = []
+    const body = validator(CreateObjectSchema)(object, loc, violations) as CreateObjectBody
+    if (violations.length > 0) throw new ValidationError(violations)
+    return await prepareNew(options, readObject(options.bucket.schema, body, loc), policy)
+  } catch (error) {
+    return { error }
+  }
+}
+
+/** Whether an error is the fault of one object; the others then go on without it. */
+const isRefusal = (error: unknown) => error instanceof KuraError && error.row.status < 500
+
+function summarize(
+  bucket: BucketRecord,
+  outcomes: readonly (WriteResult | { error: KuraError })[],
+): CreateObjectsBatchResponse {
+  const succeeded: ObjectResponse[] = []
+  const failed: FailedObject[] = []
+  for (const [object_index, outcome] of outcomes.entries()) {
+    if ('object' in outcome) succeeded.push(presentWritten(bucket, outcome))
+    else failed.push({ object_index, error: reasonOf(outcome.error), error_type: outcome.error.row.type })
+  }
+  return {
+    succeeded,
+    failed,
+    total_requested: outcomes.length,
+    succeeded_count: succeeded.length,
+    failed_count: failed.length,
+  }
+}
+
+/** The bare "Validation error" tells nothing where the list of violations is not sent along. */
+function reasonOf(error: KuraError): string {
+  if (!(error instanceof ValidationError) || error.code !== 'validation_error') return error.message
+  return error.violations.map(({ loc, msg }) => `${loc.slice(3).join('.') || 'object'}: ${msg}`).join('; ')
+}
