@@ -12,6 +12,7 @@ import { migrations } from './platform/db/migrations/index.ts'
 import { Files, loadSigningKey } from './platform/files/files.ts'
 import { createLexicalIndexes } from './platform/lexical/in-process-lexical.ts'
 import type { LexicalIndexes } from './platform/lexical/lexical.ts'
+import { createModels, type WarmableModels } from './platform/models/create-models.ts'
 import type { Models } from './platform/models/models.ts'
 import { HttpClient } from './platform/net/http-client.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
@@ -55,7 +56,10 @@ export type Deps = {
 /** The composition root: opens, migrates and connects what the configuration names. */
 export async function createDeps(
   config: Config,
-  { logger = pino({ level: config.log_level }) }: { logger?: Logger } = {},
+  {
+    logger = pino({ level: config.log_level }),
+    run_models = 'child',
+  }: { logger?: Logger; run_models?: 'child' | 'in_process' } = {},
 ): Promise<Deps> {
   const db = openDb(config.database_url, { durability: 'full' })
   await migrate(db, migrations)
@@ -64,7 +68,7 @@ export async function createDeps(
   const blobs = openBlobs(config.storage_url)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
   const queue = new DbQueue(db)
-  const models = createModels(config)
+  const models = openModels(config, run_models, logger)
   const indexes = { database_url: config.database_url, home: config.home, logger }
   const vectors = createVectorIndexes(indexes)
   const lexical = createLexicalIndexes(indexes)
@@ -106,12 +110,16 @@ function openBlobs(url: string): BlobStore {
   })
 }
 
-function createModels(_config: Config): Models {
-  return {
-    describe: () => undefined,
-    embedding: async (slot) => {
-      throw new KuraError('inference_provider_not_configured', { slot })
-    },
-    close: async () => undefined,
-  }
+/**
+ * Models as the configuration binds them: in a child process for the API, whose event loop must stay
+ * free; on the calling thread for engine processes, which are children already.
+ */
+export function openModels(config: Config, run: 'child' | 'in_process', logger: Logger): WarmableModels {
+  return createModels({
+    run,
+    models_path: config.models,
+    text_model: config.text_model,
+    threads: config.model_threads,
+    logger,
+  })
 }

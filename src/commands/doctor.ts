@@ -5,7 +5,10 @@ import { examine } from '../doctor/examine.ts'
 import type { Finding } from '../doctor/finding.ts'
 
 /** Prints what was compared; exit code 1 when something differs and was not mended. */
-export async function runDoctor(config: Config, { repair, asJson }: { repair: boolean; asJson: boolean }): Promise<void> {
+export async function runDoctor(
+  config: Config,
+  { repair, asJson }: { repair: boolean; asJson: boolean },
+): Promise<void> {
   const deps = await createDeps(config)
   try {
     const findings = await examine(deps, { repair })
@@ -30,5 +33,9 @@ function print(findings: Finding[], open: number): void {
       detail,
     ]),
   )
-  line(open === 0 ? green('Everything agrees.') : yellow(`${open} problems are open. "kura doctor --repair" mends what can be mended.`))
+  line(
+    open === 0
+      ? green('Everything agrees.')
+      : yellow(`${open} problems are open. "kura doctor --repair" mends what can be mended.`),
+  )
 }

@@ -22,9 +22,16 @@ export async function checkBuckets(db: Db, { repair }: { repair: boolean }): Pro
       (select coalesce(sum(o.size_bytes), 0) from objects o
         where o.namespace_id = b.namespace_id and o.bucket_id = b.bucket_id) as true_size
     from buckets b`.execute(db)
-  const wrong = rows.filter((row) => row.object_count !== row.true_count || row.total_size_bytes !== row.true_size)
+  const wrong = rows.filter(
+    (row) => row.object_count !== row.true_count || row.total_size_bytes !== row.true_size,
+  )
   if (repair) for (const row of wrong) await inTransaction(db, (trx) => recountBucket(trx, row))
-  return finding('bucket statistics', rows.length, wrong.map((row) => row.bucket_id), repair)
+  return finding(
+    'bucket statistics',
+    rows.length,
+    wrong.map((row) => row.bucket_id),
+    repair,
+  )
 }
 
 /** Counted again inside the transaction: objects may have come since the comparison. */
@@ -39,7 +46,12 @@ async function recountBucket(trx: DbOrTrx, { namespace_id, bucket_id }: BucketTr
     where namespace_id = ${namespace_id} and bucket_id = ${bucket_id}`.execute(trx)
 }
 
-type CollectionTruth = { namespace_id: string; collection_id: string; document_count: number; true_count: number }
+type CollectionTruth = {
+  namespace_id: string
+  collection_id: string
+  document_count: number
+  true_count: number
+}
 
 /** Document counts of collections against the documents. */
 export async function checkCollections(db: Db, { repair }: { repair: boolean }): Promise<Finding> {
@@ -57,7 +69,12 @@ export async function checkCollections(db: Db, { repair }: { repair: boolean }):
         where namespace_id = ${namespace_id} and collection_id = ${collection_id}`.execute(db)
     }
   }
-  return finding('document counts', rows.length, wrong.map((row) => row.collection_id), repair)
+  return finding(
+    'document counts',
+    rows.length,
+    wrong.map((row) => row.collection_id),
+    repair,
+  )
 }
 
 function finding(check: string, examined: number, wrong: string[], repair: boolean): Finding {

@@ -9,19 +9,27 @@ const NAMED_MAX = 5
 
 /** Rows of `files` whose bytes are gone or have another length. Lost bytes cannot be mended. */
 export async function checkStoredFiles(db: Db, blobs: BlobStore): Promise<Finding> {
-  const rows = await db.selectFrom('files').select(['file_id', 'storage_key', 'size_bytes']).where('storage_key', 'is not', null).execute()
+  const rows = await db
+    .selectFrom('files')
+    .select(['file_id', 'storage_key', 'size_bytes'])
+    .where('storage_key', 'is not', null)
+    .execute()
   const wrong: string[] = []
   for (const { file_id, storage_key, size_bytes } of rows) {
     if ((await blobs.size(storage_key!)) !== size_bytes) wrong.push(file_id)
   }
-  const detail = wrong.length > 0 ? `bytes missing or of another length: ${wrong.slice(0, NAMED_MAX).join(', ')}` : ''
+  const detail =
+    wrong.length > 0 ? `bytes missing or of another length: ${wrong.slice(0, NAMED_MAX).join(', ')}` : ''
   return { check: 'stored files', examined: rows.length, problems: wrong.length, repaired: 0, detail }
 }
 
 /** Bytes that no row names, left by a crash between writing and committing. Harmless, so they are only removed with `repair`. */
 export async function checkLeftovers(files: Files, { repair }: { repair: boolean }): Promise<Finding> {
-  if (!repair) return { check: 'leftover files', examined: 0, problems: 0, repaired: 0, detail: 'removed with --repair' }
-  const { files_checked, files_deleted, bytes_deleted } = await files.sweepOrphans({ older_than_ms: LEFTOVER_AGE_MS })
+  if (!repair)
+    return { check: 'leftover files', examined: 0, problems: 0, repaired: 0, detail: 'removed with --repair' }
+  const { files_checked, files_deleted, bytes_deleted } = await files.sweepOrphans({
+    older_than_ms: LEFTOVER_AGE_MS,
+  })
   return {
     check: 'leftover files',
     examined: files_checked,

@@ -5,7 +5,10 @@ import type { Finding } from './finding.ts'
 type IndexCheck = { database_count: number; missing: number; surplus: number; different: number }
 
 /** Vector indexes against the vectors of the database. */
-export async function checkVectors(vectors: VectorIndexes, { repair }: { repair: boolean }): Promise<Finding> {
+export async function checkVectors(
+  vectors: VectorIndexes,
+  { repair }: { repair: boolean },
+): Promise<Finding> {
   return summarize('vector indexes', await vectors.check({ repair }), repair)
 }
 

@@ -48,7 +48,10 @@ export async function testApp(
     KURA_DATABASE_URL: database.url,
     ...environment,
   })
-  const deps = await createDeps(config, { logger: pino({ level: process.env.KURA_TEST_LOG ?? 'silent' }) })
+  const deps = await createDeps(config, {
+    logger: pino({ level: process.env.KURA_TEST_LOG ?? 'silent' }),
+    run_models: 'in_process',
+  })
   const app = await buildApp(deps)
   await app.ready()
   return {
@@ -84,7 +87,12 @@ async function send(
     payload: raw ?? (body === undefined ? undefined : JSON.stringify(body)),
   })
   const isJson = String(response.headers['content-type'] ?? '').includes('application/json')
-  const parsed = isJson && response.body !== '' ? JSON.parse(response.body) : response.body
+  const parsed =
+    response.statusCode === 204
+      ? null
+      : isJson && response.body !== ''
+        ? JSON.parse(response.body)
+        : response.body
   checkDeclared(app, method, url, response.statusCode, parsed)
   return { status: response.statusCode, body: parsed, headers: response.headers }
 }
