@@ -1,5 +1,5 @@
-export { lineageRoutes } from './lineage-routes.ts'
 export { type Presentation, presentDocument } from './present.ts'
-export { documentRoutes } from './routes.ts'
+export { documentRoutes } from './routes/documents.ts'
+export { lineageRoutes } from './routes/lineage.ts'
 export { DocumentResponse } from './schemas.ts'
 export { DocumentService } from './service.ts'

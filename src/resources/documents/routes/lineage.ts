@@ -1,15 +1,15 @@
 import Type from 'typebox'
-import type { PageBounds } from '../../core/pagination.ts'
-import type { App } from '../../http/app.ts'
-import { baseUrl } from '../../http/base-url.ts'
-import { errorResponses } from '../../http/error-handler.ts'
+import type { PageBounds } from '../../../core/pagination.ts'
+import type { App } from '../../../http/app.ts'
+import { baseUrl } from '../../../http/base-url.ts'
+import { errorResponses } from '../../../http/error-handler.ts'
 import {
   DecompositionTree,
   DocumentLineage,
   ObjectDocuments,
   ObjectDocumentsQuery,
-} from './lineage-schemas.ts'
-import type { DocumentService } from './service.ts'
+} from '../lineage-schemas.ts'
+import type { DocumentService } from '../service.ts'
 
 const ObjectParams = Type.Object({ object_id: Type.String() })
 const OBJECT_DOCUMENTS_PAGE: PageBounds = { limit_default: 100, limit_max: 1000, offset_max: 10_000 }

@@ -1,11 +1,11 @@
 import Type from 'typebox'
-import { PAGE_BOUNDS } from '../../core/pagination.ts'
-import { GenericDeleteResponse } from '../../core/schema.ts'
-import type { App } from '../../http/app.ts'
-import { baseUrl } from '../../http/base-url.ts'
-import { errorResponses } from '../../http/error-handler.ts'
-import { DocumentResponse, GetDocumentQuery, ListDocumentsBody, ListDocumentsResponse } from './schemas.ts'
-import type { DocumentService } from './service.ts'
+import { PAGE_BOUNDS } from '../../../core/pagination.ts'
+import { GenericDeleteResponse } from '../../../core/schema.ts'
+import type { App } from '../../../http/app.ts'
+import { baseUrl } from '../../../http/base-url.ts'
+import { errorResponses } from '../../../http/error-handler.ts'
+import { DocumentResponse, GetDocumentQuery, ListDocumentsBody, ListDocumentsResponse } from '../schemas.ts'
+import type { DocumentService } from '../service.ts'
 
 const CollectionParams = Type.Object({ collection_identifier: Type.String() })
 const Params = Type.Object({ collection_identifier: Type.String(), document_id: Type.String() })
