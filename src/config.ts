@@ -38,6 +38,17 @@ export const ConfigSchema = Type.Object({
     Type.Integer({ minimum: 1, maximum: 256, description: 'Threads of one model in one process.' }),
     1,
   ),
+  engine_memory_bytes: Defaulted(
+    Type.Integer({
+      minimum: 256 * MIB,
+      description: 'An engine process that uses more memory is killed and started anew.',
+    }),
+    4096 * MIB,
+  ),
+  row_timeout_seconds: Defaulted(
+    Type.Integer({ minimum: 1, maximum: 86_400, description: 'Longest time one row may take to process.' }),
+    600,
+  ),
   public_url: Type.Optional(
     Type.String({ description: 'Address that clients use, for signed URLs; the request host when absent.' }),
   ),

@@ -1,0 +1,14 @@
+import type { Config } from './config.ts'
+
+/** What the supervisor tells an engine process. The first message configures it: secrets stay out of its environment. */
+export type ToEngine = { type: 'start'; config: Config; worker_id: string } | { type: 'wake' }
+
+/** What an engine process tells the supervisor. */
+export type FromEngine =
+  /** Jobs may be due for others. */
+  | { type: 'wake' }
+  /** It lives; `job_ms` is how long its current job has run, null when it is idle. */
+  | { type: 'pulse'; rss_bytes: number; job_ms: number | null }
+
+/** Pulses come this often. */
+export const PULSE_MS = 1000

@@ -1,0 +1,88 @@
+import type { Logger } from 'pino'
+import type { Config } from './config.ts'
+import { DEFAULT_LIMITS, type Effects, type IngestLimits } from './engine/ingest/deps.ts'
+import { createFetchUrl } from './engine/ingest/fetch-url.ts'
+import { ingestHandlers, type JobHandlers } from './engine/ingest/handlers.ts'
+import { builtinExtractors } from './extractors/builtin.ts'
+import { openBlobs } from './platform/blobs/open-blobs.ts'
+import { type Db, inTransaction, openDb } from './platform/db/db.ts'
+import { Files, loadSigningKey } from './platform/files/files.ts'
+import { createModels } from './platform/models/create-models.ts'
+import type { Models } from './platform/models/models.ts'
+import { HttpClient } from './platform/net/http-client.ts'
+import { DbQueue } from './platform/queue/db-queue.ts'
+import type { Job, JobQueue } from './platform/queue/queue.ts'
+import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
+import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
+import { advanceTasks, insertTask, updateTask } from './resources/tasks/index.ts'
+
+/** Writes of other resources that ingestion causes. */
+export const ingestEffects: Effects = { insertTask, updateTask, advanceTasks, changeBatchStats }
+
+export type HandlerDeps = {
+  config: Pick<Config, 'row_timeout_seconds'>
+  db: Db
+  queue: JobQueue
+  files: Files
+  models: Models
+  http: HttpClient
+  logger: Logger
+}
+
+/** What runs in the background, by kind of job. */
+export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimits> = {}): JobHandlers {
+  const { config, db, queue, files, models, http, logger } = deps
+  const row_timeout_ms = config.row_timeout_seconds * 1000
+  return {
+    ...ingestHandlers({
+      db,
+      queue,
+      files,
+      models,
+      extractors: builtinExtractors,
+      fetchUrl: createFetchUrl({ http }),
+      effects: ingestEffects,
+      limits: { ...DEFAULT_LIMITS, row_timeout_ms, ...limits },
+      log: logger,
+    }),
+    delete_bucket: deleteBucketJob({ db, files, queue }),
+    delete_collection: (job, signal) => finishCollectionJob({ db, files, queue }, job, signal),
+  }
+}
+
+async function finishCollectionJob(
+  { db, files, queue }: Pick<HandlerDeps, 'db' | 'files' | 'queue'>,
+  job: Job,
+  signal: AbortSignal,
+): Promise<void> {
+  const scope = { organizationId: job.organization_id, namespaceId: job.namespace_id }
+  await finishCollectionDelete({ db, files }, scope, job.payload as DeleteCollectionPayload, signal)
+  await inTransaction(db, (trx) => queue.complete(trx, job))
+}
+
+/** All that a process needs to run jobs; its own connections, apart from the API's. */
+export type Engine = { queue: JobQueue; handlers: JobHandlers; close(): Promise<void> }
+
+/** Opens what jobs need. Commits need not survive a power cut: their jobs would run again. */
+export async function createEngine(config: Config, logger: Logger): Promise<Engine> {
+  const db = openDb(config.database_url, { durability: 'normal' })
+  const blobs = openBlobs(config.storage_url)
+  const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
+  const queue = new DbQueue(db)
+  const models = createModels({
+    run: 'in_process',
+    models_path: config.models,
+    text_model: config.text_model,
+    threads: config.model_threads,
+    logger,
+  })
+  const http = new HttpClient(config)
+  return {
+    queue,
+    handlers: createJobHandlers({ config, db, queue, files, models, http, logger }),
+    async close() {
+      await Promise.all([models.close(), http.close()])
+      await db.destroy()
+    },
+  }
+}
