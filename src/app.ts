@@ -12,14 +12,17 @@ import { registerMetrics } from './http/metrics.ts'
 import { referenceRoutes } from './http/reference.ts'
 import { collectRoutes } from './http/route-table.ts'
 import { registerValidation } from './http/validation.ts'
+import { batchRoutes } from './resources/batches/index.ts'
 import { bucketRoutes } from './resources/buckets/index.ts'
 import { collectionRoutes } from './resources/collections/index.ts'
 import { documentRoutes, lineageRoutes } from './resources/documents/index.ts'
+import { fileRoutes } from './resources/files/index.ts'
 import { healthRoutes } from './resources/health/index.ts'
 import { namespaceRoutes } from './resources/namespaces/index.ts'
 import { objectRoutes } from './resources/objects/index.ts'
 import { findCaller } from './resources/organizations/index.ts'
 import { retrieverRoutes } from './resources/retrievers/index.ts'
+import { taskRoutes } from './resources/tasks/index.ts'
 
 /** Headers beyond the simple ones that browsers may read (contract, transport). */
 const EXPOSED_HEADERS = [
@@ -66,11 +69,14 @@ export async function buildApp(deps: Deps): Promise<App> {
       await v1.register(healthRoutes, deps)
       await v1.register(bucketRoutes, deps)
       await v1.register(objectRoutes, deps)
+      await v1.register(fileRoutes, deps)
       await v1.register(collectionRoutes, deps)
       await v1.register(documentRoutes, deps)
       await v1.register(lineageRoutes, deps)
       await v1.register(namespaceRoutes, deps)
       await v1.register(retrieverRoutes, deps)
+      await v1.register(batchRoutes, deps)
+      await v1.register(taskRoutes, deps)
     },
     { prefix: '/v1' },
   )

@@ -80,6 +80,7 @@ export const ERRORS = {
   upload_not_found: notFound('Upload not found'),
   // Files
   file_not_found: notFound('File not found'),
+  range_not_satisfiable: row('BadRequestError', 416, 'The file has only {size_bytes} bytes.'),
   signature_invalid: forbidden('The signed URL is damaged or has expired. Ask for a new one.'),
   // Batches and tasks
   batch_not_found: notFound('Batch not found'),
@@ -121,6 +122,10 @@ export const ERRORS = {
   immutable_field: badRequest('"{field}" cannot be changed. Clone the resource instead.'),
   // Documents
   document_not_found: notFound('Document not found'),
+  document_already_exists: exists('A document with the id "{document_id}" exists already.'),
+  vector_update_not_supported: badRequest(
+    '"{field}" is a vector. Updates change fields only; create the document anew to change its vectors.',
+  ),
   invalid_cursor: badRequest('The cursor is damaged or belongs to another query. Start again without it.'),
   // Features, models, vectors
   feature_uri_not_found: badRequest('No feature "{feature}" exists here. Available: {available}.'),
