@@ -33,7 +33,7 @@ export function sortText(value: unknown): string | null {
 const view = new DataView(new ArrayBuffer(8))
 
 /** IEEE 754 bits in hexadecimal, turned so that they sort: negative numbers inverted, others with the sign set. */
-function numberText(value: number): string {
+export function numberText(value: number): string {
   view.setFloat64(0, value + 0)
   const bits = view.getBigUint64(0)
   const sortable = bits >> 63n ? ~bits & 0xffff_ffff_ffff_ffffn : bits | (1n << 63n)

@@ -1,4 +1,5 @@
 import type { Dialect } from '../db.ts'
+import { postgresFunctions } from '../filters/postgres-functions.ts'
 import type { Migration } from '../migrate.ts'
 
 /**
@@ -9,6 +10,8 @@ export const foundation: Migration = {
   number: 1,
   name: 'foundation',
   statements: ({ text, json, blob, identity, dialect }) => [
+    ...(dialect === 'postgres' ? postgresFunctions() : []),
+
     `create table settings (key ${text} primary key, value ${text} not null)`,
 
     `create table organizations (

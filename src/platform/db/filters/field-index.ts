@@ -1,0 +1,63 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Path } from '../../../core/filters/path.ts'
+import type { Dialect } from '../db.ts'
+
+export type FieldIndex = {
+  dialect: Dialect
+  index_name: string
+  table: string
+  /** Columns that every query fixes before the field, such as `namespace_id` and `collection_id`. */
+  scope: readonly string[]
+  /** The JSON column, which holds objects only. */
+  column: string
+  path: Path
+}
+
+/**
+ * Statements that make a payload index: name its field in `FilterTarget.indexed_fields` and compiled
+ * filters can use it. Throws for a path that cannot be indexed; see `isIndexablePath`.
+ *
+ * SQLite: an index on the value for `eq`, `in` and ranges; for a nested path also tiny partial
+ * indexes of rows that have an array on the way, where the answer cannot come from the value.
+ * PostgreSQL: a GIN index of everything the value can equal, for case-sensitive `eq` and `in`.
+ */
+export function createFieldIndex({
+  dialect,
+  index_name,
+  table,
+  scope,
+  column,
+  path,
+}: FieldIndex): RawBuilder<unknown>[] {
+  if (!isIndexablePath(path)) throw new Error(`The path ${path.join('.')} cannot be indexed.`)
+  const json = sql.ref(column)
+  if (dialect === 'postgres')
+    return [
+      sql`create index if not exists ${sql.ref(index_name)} on ${sql.table(table)} using gin (kura_keys(${postgresValue(json, path)}))`,
+    ]
+  const scoped = sql.join(scope.map((name) => sql.ref(name)))
+  const whole = sql`create index if not exists ${sql.ref(index_name)} on ${sql.table(table)} (${scoped}, json_extract(${json}, ${sql.lit(sqlitePath(path))}))`
+  const partial = path.slice(1).map((_step, i) => {
+    const at = sql.lit(sqlitePath(path.slice(0, i + 1)))
+    return sql`create index if not exists ${sql.ref(`${index_name}_array_${i + 1}`)} on ${sql.table(table)} (${scoped}) where json_type(${json}, ${at}) = 'array'`
+  })
+  return [whole, ...partial]
+}
+
+const INDEXABLE_NAME = /^[A-Za-z0-9_-]{1,100}$/
+
+/** Member names only, of characters that are harmless inside SQL text: an index expression cannot have parameters. */
+export const isIndexablePath = (path: Path): boolean =>
+  path.length > 0 && path.every((step) => typeof step === 'string' && INDEXABLE_NAME.test(step))
+
+/** `$."a"."b"[0]`. */
+export const sqlitePath = (path: Path) =>
+  `$${path.map((step) => (typeof step === 'number' ? `[${step}]` : `."${step}"`)).join('')}`
+
+/** `column -> 'a' -> 'b'`, for member names. */
+export function postgresValue(json: RawBuilder<unknown>, path: Path): RawBuilder<unknown> {
+  return sql`(${json}${sql.join(
+    path.map((step) => sql` -> ${sql.lit(step)}`),
+    sql``,
+  )})`
+}
