@@ -1,24 +1,25 @@
 import pino, { type Logger } from 'pino'
 import type { Config } from './config.ts'
-import { KuraError } from './core/errors.ts'
 import { createReadContent } from './engine/retrieve/read-content.ts'
+import { ingestEffects } from './engine.ts'
 import { builtinExtractors } from './extractors/builtin.ts'
 import type { NamespaceLookup } from './http/scope.ts'
+import { openModels } from './open-models.ts'
 import type { BlobStore } from './platform/blobs/blobs.ts'
-import { FileBlobStore } from './platform/blobs/file-blobs.ts'
+import { openBlobs } from './platform/blobs/open-blobs.ts'
 import { type Db, openDb } from './platform/db/db.ts'
 import { migrate } from './platform/db/migrate.ts'
 import { migrations } from './platform/db/migrations/index.ts'
 import { Files, loadSigningKey } from './platform/files/files.ts'
 import { createLexicalIndexes } from './platform/lexical/in-process-lexical.ts'
 import type { LexicalIndexes } from './platform/lexical/lexical.ts'
-import { createModels, type WarmableModels } from './platform/models/create-models.ts'
 import type { Models } from './platform/models/models.ts'
 import { HttpClient } from './platform/net/http-client.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
 import type { JobQueue } from './platform/queue/queue.ts'
 import { createVectorIndexes } from './platform/vectors/in-process-indexes.ts'
 import type { VectorIndexes } from './platform/vectors/vectors.ts'
+import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
 import { BucketService } from './resources/buckets/index.ts'
 import { CollectionService } from './resources/collections/index.ts'
 import { DocumentService } from './resources/documents/index.ts'
@@ -27,6 +28,7 @@ import { ensureDefaultNamespace, NamespaceService, namespaceLookup } from './res
 import { createObjectService, type ObjectService } from './resources/objects/index.ts'
 import { type Bootstrap, bootstrap } from './resources/organizations/index.ts'
 import { ExecuteService, RetrieverService } from './resources/retrievers/index.ts'
+import { TaskService } from './resources/tasks/index.ts'
 
 /** Everything the program is made of. */
 export type Deps = {
@@ -44,12 +46,14 @@ export type Deps = {
   bootstrap: Bootstrap
   buckets: BucketService
   objects: ObjectService
+  batches: BatchService
   collections: CollectionService
   documents: DocumentService
   retrievers: RetrieverService
   executions: ExecuteService
   health: HealthService
   namespaces: NamespaceService
+  tasks: TaskService
   close(): Promise<void>
 }
 
@@ -74,6 +78,8 @@ export async function createDeps(
   const lexical = createLexicalIndexes(indexes)
   const http = new HttpClient(config)
   const readContent = createReadContent({ files, http })
+  const tasks = new TaskService({ db, cancel: cancelTaskOfBatch })
+  const batches = new BatchService({ db, queue, effects: ingestEffects, tasks })
   return {
     config,
     logger,
@@ -88,38 +94,24 @@ export async function createDeps(
     namespaceLookup: namespaceLookup(db),
     bootstrap: started,
     buckets: new BucketService({ db, queue }),
-    objects: createObjectService({ db, files, http, config, process: async () => null }),
+    objects: createObjectService({
+      db,
+      files,
+      http,
+      config,
+      process: (scope, bucket_id, object_ids) => batches.createAndSubmit(scope, { bucket_id, object_ids }),
+    }),
+    batches,
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
     documents: new DocumentService({ db, files }),
     retrievers: new RetrieverService({ db, models }),
     executions: new ExecuteService({ db, files, models, vectors, lexical, readContent }),
     health: new HealthService({ db, blobs, models }),
     namespaces: new NamespaceService({ db, queue, models, extractors: builtinExtractors }),
+    tasks,
     async close() {
       await Promise.all([models.close(), vectors.close(), lexical.close(), http.close()])
       await db.destroy()
     },
   }
-}
-
-/** `file:<path>`; other stores are refused by name. */
-function openBlobs(url: string): BlobStore {
-  if (url.startsWith('file:')) return new FileBlobStore(url.slice('file:'.length))
-  throw new KuraError('config_invalid', {
-    reason: `The storage URL must start with file:, not "${url.split(':')[0]}:".`,
-  })
-}
-
-/**
- * Models as the configuration binds them: in a child process for the API, whose event loop must stay
- * free; on the calling thread for engine processes, which are children already.
- */
-export function openModels(config: Config, run: 'child' | 'in_process', logger: Logger): WarmableModels {
-  return createModels({
-    run,
-    models_path: config.models,
-    text_model: config.text_model,
-    threads: config.model_threads,
-    logger,
-  })
 }

@@ -4,10 +4,10 @@ import { DEFAULT_LIMITS, type Effects, type IngestLimits } from './engine/ingest
 import { createFetchUrl } from './engine/ingest/fetch-url.ts'
 import { ingestHandlers, type JobHandlers } from './engine/ingest/handlers.ts'
 import { builtinExtractors } from './extractors/builtin.ts'
+import { openModels } from './open-models.ts'
 import { openBlobs } from './platform/blobs/open-blobs.ts'
 import { type Db, inTransaction, openDb } from './platform/db/db.ts'
 import { Files, loadSigningKey } from './platform/files/files.ts'
-import { createModels } from './platform/models/create-models.ts'
 import type { Models } from './platform/models/models.ts'
 import { HttpClient } from './platform/net/http-client.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
@@ -69,13 +69,7 @@ export async function createEngine(config: Config, logger: Logger): Promise<Engi
   const blobs = openBlobs(config.storage_url)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
   const queue = new DbQueue(db)
-  const models = createModels({
-    run: 'in_process',
-    models_path: config.models,
-    text_model: config.text_model,
-    threads: config.model_threads,
-    logger,
-  })
+  const models = openModels(config, 'in_process', logger)
   const http = new HttpClient(config)
   return {
     queue,

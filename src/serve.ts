@@ -1,6 +1,7 @@
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
 import { createDeps } from './deps.ts'
+import { EngineSupervisor } from './engine-supervisor.ts'
 import type { App } from './http/app.ts'
 
 export type RunningServer = {
@@ -15,13 +16,16 @@ export type RunningServer = {
 export async function serve(config: Config): Promise<RunningServer> {
   const deps = await createDeps(config)
   const app = await buildApp(deps)
+  const engine = new EngineSupervisor(deps)
   await app.listen({ host: config.host, port: config.port })
+  await engine.start()
   return {
     url: addressOf(app),
     root_key: deps.bootstrap.root_key,
     key_is_new: deps.bootstrap.key_is_new,
     async close() {
       await app.close()
+      await engine.stop()
       await deps.close()
     },
   }

@@ -1,10 +1,10 @@
-import type { Scope } from '../../core/scope.ts'
+import type { OrganizationScope, Scope } from '../../core/scope.ts'
 import { isTerminal, TERMINAL_STATUSES } from '../../core/task-status.ts'
 import { timestamp } from '../../core/time.ts'
 import { listTiers } from '../../engine/ingest/store.ts'
 import type { Trx } from '../../platform/db/db.ts'
 import { changeBatchStats } from '../buckets/index.ts'
-import { updateTask } from '../tasks/index.ts'
+import { type CancelTask, type TaskRow, updateTask } from '../tasks/index.ts'
 import * as store from './store.ts'
 
 /**
@@ -36,4 +36,19 @@ export async function cancelBatch(trx: Trx, scope: Scope, batch_id: string): Pro
     if (task_id !== null) await updateTask(trx, scope, task_id, { status: 'CANCELED' })
   await store.setObjectStatuses(trx, scope, batch_id, { from: ['PENDING', 'IN_PROGRESS'], to: 'DRAFT' })
   await changeBatchStats(trx, scope, batch.bucket_id, { from: batch.status, to: 'CANCELED' })
+}
+
+/** How the tasks of batches and of their tiers are killed: with the batch. */
+export const cancelTaskOfBatch: Record<string, CancelTask> = {
+  api_buckets_batches_process: cancelByTask,
+  engine_feature_extractor_run: cancelByTask,
+}
+
+async function cancelByTask(
+  trx: Trx,
+  { organizationId }: OrganizationScope,
+  { namespace_id, additional_data }: TaskRow,
+): Promise<void> {
+  const { batch_id } = JSON.parse(additional_data) as { batch_id: string }
+  if (namespace_id !== null) await cancelBatch(trx, { organizationId, namespaceId: namespace_id }, batch_id)
 }

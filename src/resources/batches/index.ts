@@ -1,3 +1,3 @@
-export { cancelBatch } from './cancel.ts'
+export { cancelBatch, cancelTaskOfBatch } from './cancel.ts'
 export { batchRoutes } from './routes.ts'
 export { BatchService } from './service.ts'
