@@ -27,6 +27,10 @@ const CATEGORIES: Partial<Record<KuraError['code'], { type: RowErrorType; sugges
     type: 'dependency',
     suggestion: 'Bind the former model again, or re-extract the collection with the new one.',
   },
+  model_damaged: {
+    type: 'dependency',
+    suggestion: 'Restore the files of the model, then retry the batch.',
+  },
   modality_not_supported: {
     type: 'dependency',
     suggestion: 'Bind a model that reads this kind of content to the slot.',
