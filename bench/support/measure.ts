@@ -1,4 +1,6 @@
-/** Prints a figure; further values follow it. */
+import { percentile } from './statistics.ts'
+
+/** Prints one figure. */
 export function report(name: string, value: number | string, unit = ''): void {
   const shown = typeof value === 'number' ? value.toFixed(value < 10 ? 2 : 0) : value
   console.log(`${name}: ${shown} ${unit}`.trimEnd())
@@ -6,7 +8,5 @@ export function report(name: string, value: number | string, unit = ''): void {
 
 /** Median and 95th percentile of times in milliseconds, as text for `report`. */
 export function latencies(times: readonly number[]): [string] {
-  const sorted = times.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
-  return [`p50 ${at(0.5).toFixed(2)} ms, p95 ${at(0.95).toFixed(2)} ms`]
+  return [`p50 ${percentile(times, 0.5).toFixed(2)} ms, p95 ${percentile(times, 0.95).toFixed(2)} ms`]
 }
