@@ -15,9 +15,14 @@ export type BlobStore = {
   size(key: string): Promise<number | null>
   /** Removing what is not there is no error. */
   delete(key: string): Promise<void>
-  /** Every key under a prefix, for cleanup and checks. */
-  list(prefix: string): AsyncIterable<{ key: string; size_bytes: number; modified_at_ms: number }>
+  /**
+   * Every key that starts with the prefix, in order, for cleanup and checks; also what interrupted
+   * writes have left behind, under keys that no `put` was given.
+   */
+  list(prefix: string): AsyncIterable<BlobListing>
 }
+
+export type BlobListing = { key: string; size_bytes: number; modified_at_ms: number }
 
 export type StoredBlob = { size_bytes: number; sha256: string }
 

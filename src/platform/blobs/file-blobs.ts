@@ -1,9 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, type Stats } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join, relative, resolve, sep } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { KuraError } from '../../core/errors.ts'
-import { BlobMissingError, type BlobStore, type StoredBlob } from './blobs.ts'
+import { type BlobListing, BlobMissingError, type BlobStore, type StoredBlob } from './blobs.ts'
+
+/** Ending of files that are still being written; a crash leaves them to be listed and swept. */
+const TEMPORARY = '.tmp'
 
 const KEY = /^[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+)*$/
 
@@ -21,12 +24,13 @@ export class FileBlobStore implements BlobStore {
     { limit_bytes, signal }: { limit_bytes: number; signal?: AbortSignal },
   ): Promise<StoredBlob> {
     const path = this.#path(key)
-    await mkdir(dirname(path), { recursive: true })
-    const temporary = `${path}.${randomUUID()}.tmp`
+    const folder = dirname(path)
+    const first_new = await mkdir(folder, { recursive: true })
+    const temporary = `${path}.${randomUUID()}${TEMPORARY}`
     try {
       const stored = await writeAll(temporary, source, limit_bytes, signal)
       await rename(temporary, path)
-      await syncFolder(dirname(path))
+      await syncFolders(folder, first_new)
       return stored
     } catch (error) {
       await rm(temporary, { force: true })
@@ -41,31 +45,27 @@ export class FileBlobStore implements BlobStore {
   }
 
   async size(key: string): Promise<number | null> {
-    try {
-      return (await stat(this.#path(key))).size
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-      throw error
-    }
+    return (await statIfThere(this.#path(key)))?.size ?? null
   }
 
   async delete(key: string): Promise<void> {
     await rm(this.#path(key), { force: true })
   }
 
-  async *list(prefix: string): AsyncIterable<{ key: string; size_bytes: number; modified_at_ms: number }> {
-    const entries = await readdir(this.#root, { recursive: true, withFileTypes: true }).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return []
-        throw error
-      },
-    )
-    for (const entry of entries) {
-      const path = join(entry.parentPath, entry.name)
-      const key = relative(this.#root, path).split(sep).join('/')
-      if (!entry.isFile() || !key.startsWith(prefix)) continue
-      const { size, mtimeMs } = await stat(path)
-      yield { key, size_bytes: size, modified_at_ms: mtimeMs }
+  async *list(prefix: string): AsyncIterable<BlobListing> {
+    // Only the folders that can hold the prefix are walked, one at a time: a store may hold millions.
+    const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+    yield* this.#walk(folder, prefix)
+  }
+
+  async *#walk(folder: string, prefix: string): AsyncIterable<BlobListing> {
+    for (const name of await namesIn(join(this.#root, folder))) {
+      const key = `${folder}${name}`
+      const entry = await statIfThere(join(this.#root, key))
+      if (!entry) continue
+      if (entry.isDirectory()) {
+        if (key.startsWith(prefix) || prefix.startsWith(`${key}/`)) yield* this.#walk(`${key}/`, prefix)
+      } else if (key.startsWith(prefix)) yield { key, size_bytes: entry.size, modified_at_ms: entry.mtimeMs }
     }
   }
 
@@ -92,7 +92,7 @@ async function writeAll(
       size_bytes += chunk.byteLength
       if (size_bytes > limit_bytes) throw new KuraError('payload_too_large', { limit_bytes })
       hash.update(chunk)
-      await file.write(chunk)
+      await file.writeFile(chunk)
     }
     // What a client is told must survive a power cut.
     await file.datasync()
@@ -102,11 +102,41 @@ async function writeAll(
   return { size_bytes, sha256: hash.digest('hex') }
 }
 
+/** Makes the new name durable, and the names of the folders that were made for it. */
+async function syncFolders(folder: string, first_new: string | undefined): Promise<void> {
+  await syncFolder(folder)
+  if (first_new === undefined) return
+  const last = dirname(first_new)
+  for (let parent = folder; parent !== last; ) {
+    parent = dirname(parent)
+    await syncFolder(parent)
+  }
+}
+
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r')
   try {
     await folder.sync()
   } finally {
     await folder.close()
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** Entries may be removed while they are listed. */
+async function statIfThere(path: string): Promise<Stats | null> {
+  try {
+    return await stat(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
   }
 }

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { after, before, describe, test } from 'node:test'
+import { collect } from '../../src/lib/streams.ts'
+import { BlobMissingError, type BlobStore } from '../../src/platform/blobs/blobs.ts'
+import { FileBlobStore } from '../../src/platform/blobs/file-blobs.ts'
+
+const MIB = 1024 * 1024
+const LIMIT = { limit_bytes: 100 * MIB }
+
+/** Every adapter passes the same suite. `remains` counts everything in the store, unfinished writes too. */
+const ADAPTERS: Record<
+  string,
+  () => Promise<{ store: BlobStore; remains(): Promise<number>; close(): Promise<void> }>
+> = {
+  async file() {
+    const root = await mkdtemp(join(tmpdir(), 'kura-blobs-'))
+    const remains = async () =>
+      (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length
+    return {
+      store: new FileBlobStore(root),
+      remains,
+      close: () => rm(root, { recursive: true, force: true }),
+    }
+  },
+}
+
+for (const [name, open] of Object.entries(ADAPTERS)) {
+  describe(`blob store: ${name}`, () => {
+    let store: BlobStore
+    let remains: () => Promise<number>
+    let close: () => Promise<void>
+    before(async () => {
+      const opened = await open()
+      store = opened.store
+      remains = opened.remains
+      close = opened.close
+    })
+    after(() => close())
+
+    async function* stream(...chunks: (Uint8Array | string | Error)[]) {
+      for (const chunk of chunks) {
+        if (chunk instanceof Error) throw chunk
+        yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+      }
+    }
+    const text = async (key: string, range?: { start: number; end: number }) =>
+      Buffer.from(await collect(await store.read(key, range))).toString()
+    const keys = async (prefix: string) => {
+      const found: string[] = []
+      for await (const { key } of store.list(prefix)) found.push(key)
+      return found
+    }
+
+    test('what was put comes back, with its size and hash', async () => {
+      const stored = await store.put('a/b/one', stream('hello ', 'world'), LIMIT)
+      const sha256 = createHash('sha256').update('hello world').digest('hex')
+      assert.deepEqual(stored, { size_bytes: 11, sha256 })
+      assert.equal(await text('a/b/one'), 'hello world')
+      assert.equal(await store.size('a/b/one'), 11)
+    })
+
+    test('an empty blob is a blob', async () => {
+      assert.equal((await store.put('a/empty', stream(), LIMIT)).size_bytes, 0)
+      assert.equal(await text('a/empty'), '')
+      assert.equal(await store.size('a/empty'), 0)
+    })
+
+    test('a range gives its bytes, both ends included', async () => {
+      await store.put('a/range', stream('0123456789'), LIMIT)
+      assert.equal(await text('a/range', { start: 2, end: 4 }), '234')
+      assert.equal(await text('a/range', { start: 9, end: 9 }), '9')
+      assert.equal(await text('a/range', { start: 0, end: 9 }), '0123456789')
+    })
+
+    test('a second put replaces the first as a whole', async () => {
+      await store.put('a/twice', stream('a long first version'), LIMIT)
+      await store.put('a/twice', stream('short'), LIMIT)
+      assert.equal(await text('a/twice'), 'short')
+    })
+
+    test('a missing key reads as an error, measures null and deletes without complaint', async () => {
+      await assert.rejects(store.read('a/nothing'), BlobMissingError)
+      assert.equal(await store.size('a/nothing'), null)
+      await store.delete('a/nothing')
+      await store.put('a/gone', stream('x'), LIMIT)
+      await store.delete('a/gone')
+      assert.equal(await store.size('a/gone'), null)
+    })
+
+    test('past the limit, on a broken source or an abort nothing is stored and nothing left over', async () => {
+      const before = await remains()
+      await assert.rejects(store.put('b/big', stream('12345', '67890'), { limit_bytes: 9 }), {
+        code: 'payload_too_large',
+      })
+      await assert.rejects(store.put('b/broken', stream('123', new Error('cut')), LIMIT), { message: 'cut' })
+      const signal = AbortSignal.abort()
+      await assert.rejects(store.put('b/aborted', stream('123'), { ...LIMIT, signal }), {
+        name: 'AbortError',
+      })
+      assert.equal(await remains(), before)
+      assert.equal(await store.size('b/big'), null)
+      assert.ok((await store.put('b/fits', stream('123456789'), { limit_bytes: 9 })).size_bytes)
+    })
+
+    test('a failed replacement leaves the old bytes', async () => {
+      await store.put('b/old', stream('old'), LIMIT)
+      await assert.rejects(store.put('b/old', stream('n', new Error('cut')), LIMIT))
+      assert.equal(await text('b/old'), 'old')
+    })
+
+    test('a list gives the keys of a prefix, in order, with sizes and times', async () => {
+      for (const key of ['c/2/y', 'c/1/x', 'c/1/xx', 'cc/1', 'c1']) await store.put(key, stream(key), LIMIT)
+      assert.deepEqual(await keys('c/'), ['c/1/x', 'c/1/xx', 'c/2/y'])
+      assert.deepEqual(await keys('c/1/x'), ['c/1/x', 'c/1/xx'])
+      assert.deepEqual(await keys('c'), ['c/1/x', 'c/1/xx', 'c/2/y', 'c1', 'cc/1'])
+      assert.deepEqual(await keys('d/'), [])
+      for await (const { size_bytes, modified_at_ms } of store.list('cc/')) {
+        assert.equal(size_bytes, 4)
+        assert.ok(Math.abs(Date.now() - modified_at_ms) < 60_000)
+      }
+    })
+
+    test('a key that leads out of the store is refused', async () => {
+      for (const key of ['../x', 'a/../../x', '/etc/passwd', 'a//b', '', 'a\\b', 'a/\0'])
+        await assert.rejects(store.put(key, stream('x'), LIMIT), Error, key)
+    })
+
+    test('writers of one key do not mix their bytes', async () => {
+      const versions = Array.from({ length: 8 }, (_, i) => String(i).repeat(200_000))
+      await Promise.all(
+        versions.map((version) =>
+          store.put('e/race', stream(version.slice(0, 99_999), version.slice(99_999)), LIMIT),
+        ),
+      )
+      assert.ok(versions.includes(await text('e/race')))
+    })
+
+    test('a file larger than memory should hold streams through, in and out', async () => {
+      const chunk = randomBytes(MIB)
+      const hash = createHash('sha256')
+      async function* large() {
+        for (let i = 0; i < 200; i++) {
+          hash.update(chunk)
+          yield chunk
+        }
+      }
+      const limit = { limit_bytes: 200 * MIB }
+      const before = process.memoryUsage.rss()
+      let peak = before
+      const watch = setInterval(() => {
+        peak = Math.max(peak, process.memoryUsage.rss())
+      }, 20)
+      const stored = await store.put('f/large', large(), limit)
+      assert.deepEqual(stored, { size_bytes: 200 * MIB, sha256: hash.digest('hex') })
+      let read = 0
+      for await (const part of await store.read('f/large')) read += part.byteLength
+      clearInterval(watch)
+      assert.equal(read, 200 * MIB)
+      assert.ok(peak - before < 80 * MIB, `memory grew by ${Math.round((peak - before) / MIB)} MiB`)
+      await store.delete('f/large')
+    })
+  })
+}
+
+test('file store: what a killed writer leaves is listed, so that it can be swept', async (t) => {
+  const root = await mkdtemp(join(tmpdir(), 'kura-blobs-'))
+  t.after(() => rm(root, { recursive: true, force: true }))
+  const store = new FileBlobStore(root)
+  await store.put('files/ns/ab/file_1', Readable.from([]), LIMIT)
+  await writeFile(join(root, 'files/ns/ab/file_2.0000.tmp'), 'half')
+  const found: string[] = []
+  for await (const { key } of store.list('files/')) found.push(key)
+  assert.deepEqual(found, ['files/ns/ab/file_1', 'files/ns/ab/file_2.0000.tmp'])
+  await store.delete(found[1]!)
+  assert.equal(await store.size(found[1]!), null)
+})
