@@ -103,7 +103,7 @@ export async function createDeps(
     }),
     batches,
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
-    documents: new DocumentService({ db, files }),
+    documents: new DocumentService({ db, files, models }),
     retrievers: new RetrieverService({ db, models }),
     executions: new ExecuteService({ db, files, models, vectors, lexical, readContent }),
     health: new HealthService({ db, blobs, models }),

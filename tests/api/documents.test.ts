@@ -25,8 +25,11 @@ for (const dialect of DIALECTS) {
   })
   after(() => kura.close())
 
-  const request = (method: 'GET' | 'POST' | 'DELETE' | 'PATCH', url: string, options: RequestOptions = {}) =>
-    kura.request(method, url, { namespace: namespace_id, ...options })
+  const request = (
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    url: string,
+    options: RequestOptions = {},
+  ) => kura.request(method, url, { namespace: namespace_id, ...options })
   const collection = async (more: object = {}): Promise<string> => {
     const { status, body } = await request('POST', '/v1/collections', {
       body: {
@@ -354,6 +357,109 @@ for (const dialect of DIALECTS) {
     const [first, cursor] = await keys({ group_by: 'category', limit: 2 })
     assert.deepEqual(first, ['a', 'b'])
     assert.deepEqual(await keys({ group_by: 'category', limit: 2, cursor }), [[null], undefined])
+  })
+
+  test(`a document made by hand keeps its fields, lineage and id (${dialect})`, async () => {
+    const id = await collection()
+    const path = `/v1/collections/${id}/documents`
+    const create = (body: object) => request('POST', path, { body })
+    const answer = await create({
+      collection_id: id,
+      document_id: `hand-made_${dialect}`,
+      title: 'Alpha',
+      note: null,
+      root_object_id: 'obj_unknown',
+      source_document_id: null,
+      lineage_path: 'a/b',
+      features: [{ feature_extractor_id: 'text_extractor_v1', payload: { text: 'from a feature' } }],
+    })
+    assert.equal(answer.status, 200, JSON.stringify(answer.body))
+    const { _internal, ...fields } = answer.body
+    assert.deepEqual(fields, {
+      document_id: `hand-made_${dialect}`,
+      collection_id: id,
+      document_blobs: [],
+      title: 'Alpha',
+      note: null,
+      text: 'from a feature',
+    })
+    assert.deepEqual(_internal.lineage, { root_object_id: 'obj_unknown', path: 'a/b' })
+    assert.deepEqual((await request('GET', `${path}/hand-made_${dialect}`)).body, answer.body)
+    assert.equal((await request('GET', `/v1/collections/${id}`)).body.document_count, 1)
+    assert.match((await create({ title: 'x' })).body.document_id, /^doc_[0-9a-f]{24}$/)
+    const code = async (body: object) => {
+      const { status, body: refused } = await create(body)
+      return [status, refused.error?.code]
+    }
+    assert.deepEqual(await code({ document_id: `hand-made_${dialect}` }), [409, 'document_already_exists'])
+    assert.deepEqual(await code({ document_id: 'no spaces' }), [422, 'validation_error'])
+    assert.deepEqual(await code({ collection_id: 'col_other' }), [400, 'bad_request'])
+  })
+
+  test(`vectors of a document made by hand go to the feature that they name (${dialect})`, async () => {
+    const id = await collection()
+    const model = kura.deps.models.describe('text')
+    assert.ok(model)
+    const vector = new Array(model.dimensions).fill(0)
+    vector[2] = 1
+    const created = async (vectors: unknown) => {
+      const answer = await request('POST', `/v1/collections/${id}/documents`, {
+        body: { features: [{ vectors }] },
+      })
+      if (answer.status !== 200) return [answer.status, answer.body.error.code]
+      const url = `/v1/collections/${id}/documents/${answer.body.document_id}?return_vectors=true`
+      return (await request('GET', url)).body.text_extractor_v1_embedding[2]
+    }
+    // Other tests write vectors of another size into this namespace's index.
+    await kura.deps.db.deleteFrom('vectors').execute()
+    await kura.deps.db.deleteFrom('vector_indexes').where('namespace_id', '=', namespace_id).execute()
+    assert.equal(await created(vector), 1)
+    assert.equal(await created({ text_embedding: vector }), 1)
+    assert.equal(await created({ 'mixpeek://text_extractor@v1/embedding': vector }), 1)
+    assert.equal(await created({ anything: vector }), 1)
+    assert.deepEqual(await created({ anything: vector, other: vector }), [400, 'feature_uri_not_found'])
+    assert.deepEqual(await created([1, 2]), [400, 'vector_dimension_mismatch'])
+    assert.deepEqual(await created(['x']), [422, 'validation_error'])
+  })
+
+  test(`a patch merges, a put replaces, and neither touches ids or vectors (${dialect})`, async () => {
+    const id = await collection()
+    const { document_id } = await document(id, {
+      title: 'Alpha',
+      author: { name: 'Ada', age: 36 },
+      tags: ['a'],
+    })
+    const path = `/v1/collections/${id}/documents/${document_id}`
+    const before = (await request('GET', path)).body
+    const patched = await request('PATCH', path, {
+      body: { author: { age: 37 }, tags: ['b'], 'stats.views': 1 },
+    })
+    assert.equal(patched.status, 200, JSON.stringify(patched.body))
+    assert.deepEqual(patched.body.author, { name: 'Ada', age: 37 })
+    assert.deepEqual(patched.body.tags, ['b'])
+    assert.deepEqual(patched.body.stats, { views: 1 })
+    assert.equal(patched.body.title, 'Alpha')
+    assert.ok(patched.body._internal.updated_at > before._internal.updated_at)
+    assert.equal(patched.body._internal.created_at, before._internal.created_at)
+    // What was read can be written back.
+    assert.equal((await request('PATCH', path, { body: patched.body })).status, 200)
+    const put = await request('PUT', path, { body: { headline: 'H' } })
+    assert.deepEqual(Object.keys(put.body).sort(), [
+      '_internal',
+      'collection_id',
+      'document_blobs',
+      'document_id',
+      'headline',
+    ])
+    const refused = async (body: object) => (await request('PATCH', path, { body })).body.error?.code
+    assert.equal(await refused({ document_id: 'doc_other' }), 'immutable_field')
+    assert.equal(await refused({ _internal: { created_at: '2020-01-01' } }), 'immutable_field')
+    assert.equal(await refused({ text_extractor_v1_embedding: [1] }), 'vector_update_not_supported')
+    assert.equal((await request('PATCH', `${path}x`, { body: {} })).body.error.code, 'document_not_found')
+    await request('PATCH', path, { body: { root_object_id: 'obj_moved' } })
+    assert.deepEqual(await titles(id, { filters: { object_id: 'obj_moved' }, select: ['headline'] }), [
+      undefined,
+    ])
   })
 
   test(`deleting removes one document and counts it out; what was made from it stays (${dialect})`, async () => {

@@ -133,3 +133,37 @@ export const ListDocumentsResponse = Type.Object(
   { $id: 'ListDocumentsResponse' },
 )
 export type ListDocumentsResponse = Static<typeof ListDocumentsResponse>
+
+const Feature = Type.Object(
+  {
+    feature_extractor_id: Type.Optional(Type.String()),
+    payload: Type.Optional(FreeObject),
+    /** A list of numbers, or lists by feature. */
+    vectors: Type.Optional(Nullable(Type.Unknown())),
+  },
+  { $id: 'FeatureModel', additionalProperties: true },
+)
+
+/** Everything beside these members is a field of the document. */
+export const CreateDocumentBody = Type.Object(
+  {
+    collection_id: optional(Type.String()),
+    document_id: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' })),
+    root_object_id: optional(Type.String()),
+    root_bucket_id: optional(Type.String()),
+    source_type: optional(Type.Enum(['bucket', 'collection'])),
+    source_collection_id: optional(Type.String()),
+    source_document_id: optional(Type.String()),
+    source_object_id: optional(Type.String()),
+    lineage_path: optional(Type.String()),
+    lineage_chain: Type.Optional(Objects),
+    document_schema_version: optional(Type.String()),
+    metadata: Type.Optional(FreeObject),
+    features: Type.Optional(Type.Array(Feature)),
+  },
+  { $id: 'DocumentCreateRequest', additionalProperties: true },
+)
+export type CreateDocumentBody = Static<typeof CreateDocumentBody>
+
+/** Fields of the document, and members of `_internal` that may change. */
+export const EditDocumentBody = Type.Object({}, { additionalProperties: true })

@@ -1,10 +1,12 @@
 import { KuraError } from '../../core/errors.ts'
+import type { JsonObject } from '../../core/json.ts'
 import type { PageRequest } from '../../core/pagination.ts'
 import type { Scope } from '../../core/scope.ts'
 import { type DocumentRecord, readDocuments } from '../../engine/documents/record.ts'
 import { removeDocuments } from '../../engine/ingest/remove-documents.ts'
 import { type Db, inTransaction } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
+import type { Models } from '../../platform/models/models.ts'
 import { type CollectionRecord, findCollection } from '../collections/index.ts'
 import { decompositionTree } from './decomposition.ts'
 import { documentLineage } from './lineage.ts'
@@ -18,12 +20,14 @@ import { listDocuments } from './list.ts'
 import { objectDocuments } from './object-documents.ts'
 import { presentDocument } from './present.ts'
 import type {
+  CreateDocumentBody,
   DocumentResponse,
   GetDocumentQuery,
   ListDocumentsBody,
   ListDocumentsResponse,
 } from './schemas.ts'
 import { readCollectionVectors } from './vectors.ts'
+import { createDocument, editDocument } from './write.ts'
 
 /** How long a URL in a document works. */
 const URL_SECONDS = 3600
@@ -31,10 +35,12 @@ const URL_SECONDS = 3600
 export class DocumentService {
   readonly #db: Db
   readonly #files: Files
+  readonly #models: Pick<Models, 'describe'>
 
-  constructor({ db, files }: { db: Db; files: Files }) {
+  constructor({ db, files, models }: { db: Db; files: Files; models: Pick<Models, 'describe'> }) {
     this.#db = db
     this.#files = files
+    this.#models = models
   }
 
   /** Throws `collection_not_found`, and `document_not_found` also when the document is in another collection. */
@@ -98,6 +104,28 @@ export class DocumentService {
     return decompositionTree(this.#db, scope, object_id, options)
   }
 
+  /** Adds a document made by hand; no extractor runs. */
+  async create(
+    scope: Scope,
+    collection_identifier: string,
+    body: CreateDocumentBody,
+  ): Promise<DocumentResponse> {
+    const collection = await findCollection(this.#db, scope, collection_identifier)
+    const document_id = await createDocument({ db: this.#db, models: this.#models }, scope, collection, body)
+    return this.#show(scope, collection, document_id)
+  }
+
+  /** `patch` merges the fields into the document, `replace` makes them all that it has. */
+  async edit(
+    scope: Scope,
+    { collection_identifier, document_id }: { collection_identifier: string; document_id: string },
+    edit: { fields: JsonObject; mode: 'patch' | 'replace' },
+  ): Promise<DocumentResponse> {
+    const collection = await findCollection(this.#db, scope, collection_identifier)
+    await editDocument(this.#db, scope, collection, document_id, edit)
+    return this.#show(scope, collection, document_id)
+  }
+
   /** Removes one document with its vectors and files; documents made from it stay. */
   async delete(scope: Scope, collection_identifier: string, document_id: string): Promise<void> {
     const collection = await findCollection(this.#db, scope, collection_identifier)
@@ -106,6 +134,11 @@ export class DocumentService {
       removeDocuments(trx, scope, this.#files, [document]),
     )
     await this.#files.deleteBytes(orphans)
+  }
+
+  async #show(scope: Scope, collection: CollectionRecord, document_id: string): Promise<DocumentResponse> {
+    const document = await this.#find(scope, collection, document_id)
+    return presentDocument(document, { namespace_id: scope.namespaceId })
   }
 
   async #find(scope: Scope, collection: CollectionRecord, document_id: string): Promise<DocumentRecord> {
