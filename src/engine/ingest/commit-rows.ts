@@ -122,7 +122,7 @@ async function count(trx: Trx, deps: IngestDeps, commit: Commit, key: store.Tier
       stage: feature === null ? 'extract' : `feature:${feature}`,
       component,
       recovery_suggestion: error.recovery_suggestion,
-      is_transient: error.isTransient,
+      is_transient: Number(error.isTransient),
       retry_count: retry_counts[row_id] ?? 0,
       failed_at: timestamp(),
     })),

@@ -73,7 +73,7 @@ async function failPlan(
         stage: 'plan',
         component: 'engine',
         recovery_suggestion: null,
-        is_transient: false,
+        is_transient: 0,
         failed_at: timestamp(),
         retry_count: 0,
       })
