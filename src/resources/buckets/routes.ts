@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { PAGE_BOUNDS } from '../../core/pagination.ts'
 import type { App } from '../../http/app.ts'
 import { errorResponses } from '../../http/error-handler.ts'
 import { sendJson } from '../../http/send-json.ts'
@@ -7,6 +8,8 @@ import {
   BucketResponse,
   CreateBucketBody,
   DeleteBucketResponse,
+  ListBucketsBody,
+  ListBucketsResponse,
   PatchBucketBody,
   UpdateBucketBody,
 } from './schemas.ts'
@@ -14,6 +17,9 @@ import type { BucketService } from './service.ts'
 
 const Params = Type.Object({ bucket_identifier: Type.String() })
 const ITEM = '/buckets/:bucket_identifier'
+
+/** As upstream, `offset` has no bound here. */
+const PAGING = { ...PAGE_BOUNDS, offset_max: Number.MAX_SAFE_INTEGER }
 
 export async function bucketRoutes(app: App, { buckets }: { buckets: BucketService }) {
   app.post(
@@ -27,6 +33,27 @@ export async function bucketRoutes(app: App, { buckets }: { buckets: BucketServi
       },
     },
     async ({ scope, caller, body }, reply) => sendJson(reply, await buckets.create(scope, caller, body)),
+  )
+  app.post(
+    '/buckets/list',
+    {
+      config: { permission: 'read', paging: PAGING },
+      schema: {
+        operationId: 'list_buckets_v1_buckets_list_post',
+        body: ListBucketsBody,
+        response: { 200: ListBucketsResponse, ...errorResponses },
+      },
+    },
+    async ({ scope, body, page }, reply) => sendJson(reply, await buckets.list(scope, body, page)),
+  )
+  app.get(
+    '/buckets',
+    {
+      config: { permission: 'read', paging: PAGING, hidden: true },
+      schema: { response: { 200: ListBucketsResponse, ...errorResponses } },
+    },
+    async ({ scope, page }, reply) =>
+      sendJson(reply, await buckets.list(scope, { case_sensitive: false }, page)),
   )
   app.get(
     ITEM,

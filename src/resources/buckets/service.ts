@@ -1,11 +1,13 @@
 import { KuraError } from '../../core/errors.ts'
 import { newId } from '../../core/ids.ts'
+import type { PageRequest } from '../../core/pagination.ts'
 import type { Caller } from '../../core/permissions.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { type Db, inTransaction, isUniqueViolation, type Trx } from '../../platform/db/db.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
 import { deleteBucket } from './delete.ts'
+import { BucketLister } from './list.ts'
 import { bucketNotFound, findBucket, requireActive } from './record.ts'
 import {
   checkBucket,
@@ -15,17 +17,25 @@ import {
   isEmptyPatch,
   maskSecrets,
 } from './rules.ts'
-import type { CreateBucketBody, DeleteBucketResponse, PatchBucketBody, UpdateBucketBody } from './schemas.ts'
+import type {
+  CreateBucketBody,
+  DeleteBucketResponse,
+  ListBucketsBody,
+  PatchBucketBody,
+  UpdateBucketBody,
+} from './schemas.ts'
 import * as store from './store.ts'
 
 /** Buckets; methods that answer with a bucket return its JSON text (`BucketResponse`), as the database wrote it. */
 export class BucketService {
   readonly #db: Db
   readonly #queue: JobQueue
+  readonly #lister: BucketLister
 
   constructor({ db, queue }: { db: Db; queue: JobQueue }) {
     this.#db = db
     this.#queue = queue
+    this.#lister = new BucketLister(db)
   }
 
   /** Throws `bucket_name_taken`, `reserved_name`, 422. */
@@ -55,6 +65,11 @@ export class BucketService {
     const json = await store.readBucketJson(this.#db, scope, identifier)
     if (json === undefined) throw bucketNotFound(identifier)
     return json
+  }
+
+  /** Answers with `ListBucketsResponse` as JSON text. */
+  list(scope: Scope, body: ListBucketsBody, page: PageRequest): Promise<string> {
+    return this.#lister.list(scope, body, page)
   }
 
   /** Sets the given members; `metadata` is replaced. */
