@@ -4,6 +4,7 @@ import { fileAddress } from '../../src/core/file-address.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { inTransaction } from '../../src/platform/db/db.ts'
 import { ensureVectorIndex, putVectors } from '../../src/platform/vectors/vector-store.ts'
+import { deleteCollection, finishCollectionDelete } from '../../src/resources/collections/delete.ts'
 import { makeBucket } from '../support/make-bucket.ts'
 import { makeDocument } from '../support/make-document.ts'
 import { makeNamespace } from '../support/make-namespace.ts'
@@ -493,6 +494,36 @@ for (const dialect of DIALECTS) {
       .execute()
     assert.deepEqual(left, [])
     await assert.rejects(files.info(scope, file_id), { code: 'file_not_found' })
+  })
+
+  test(`what a deletion cannot remove in time is left to a job, with a task to watch (${dialect})`, async () => {
+    const id = await collection()
+    const { db, files, queue, bootstrap } = kura.deps
+    const scope = { organizationId: bootstrap.organizationId, namespaceId: namespace_id }
+    for (let i = 0; i < 3; i++) await document(id, { title: String(i) })
+    const answer = await deleteCollection({ db, files, queue }, scope, id, { signal: AbortSignal.abort() })
+    const task = async () => (await request('GET', `/v1/tasks/${answer.task_id}`)).body
+    assert.equal((await task()).status, 'IN_PROGRESS')
+    assert.equal((await request('GET', `/v1/collections/${id}`)).status, 404)
+    const jobs = await db
+      .selectFrom('jobs')
+      .select('payload')
+      .where('kind', '=', 'delete_collection')
+      .execute()
+    const payload = jobs
+      .map((job) => JSON.parse(job.payload))
+      .find(({ collection_id }) => collection_id === id)
+    assert.equal(payload.task_id, answer.task_id)
+    await finishCollectionDelete({ db, files }, scope, payload, new AbortController().signal)
+    const left = await db
+      .selectFrom('documents')
+      .select('document_id')
+      .where('collection_id', '=', id)
+      .execute()
+    assert.deepEqual(left, [])
+    assert.equal((await task()).status, 'COMPLETED')
+    // A job may run twice.
+    await finishCollectionDelete({ db, files }, scope, payload, new AbortController().signal)
   })
 
   test(`lineage leads from the object to the document and marks what is gone (${dialect})`, async () => {

@@ -26,7 +26,7 @@ export async function deleteCollection(
   { db, files, queue }: Context,
   scope: Scope,
   identifier: string,
-  { inline_ms = INLINE_MS }: { inline_ms?: number } = {},
+  { signal = AbortSignal.timeout(INLINE_MS) }: { signal?: AbortSignal } = {},
 ): Promise<DeleteCollectionResponse> {
   const { collection_id, collection_seq, document_count } = await findCollection(db, scope, identifier)
   const payload: DeleteCollectionPayload = { collection_id, collection_seq, task_id: newId.task() }
@@ -45,7 +45,7 @@ export async function deleteCollection(
   const { isDone } = await purgeDocuments({ db, files }, scope, {
     collection_id,
     collection_seq,
-    signal: AbortSignal.timeout(inline_ms),
+    signal,
   })
   const answer = {
     message: 'Successfully deleted',
