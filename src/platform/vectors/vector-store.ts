@@ -119,7 +119,6 @@ export async function putVectors(trx: Trx, rows: readonly VectorWrite[]): Promis
     collection_id: row.collection_id,
     vector: bytesOf(checked(row, indexes.get(row.vector_index_id))),
   }))
-  await lockChangeLog(trx, [...indexes.values()][0]!.namespace_id)
   for (const part of inParts(values, INSERT_ROWS)) {
     await trx
       .insertInto('vectors')
@@ -132,6 +131,8 @@ export async function putVectors(trx: Trx, rows: readonly VectorWrite[]): Promis
       )
       .execute()
   }
+  // Only now: the rows are most of the work, and writers may do it side by side.
+  await lockChangeLog(trx, [...indexes.values()][0]!.namespace_id)
   await logChanges(trx, values)
 }
 
