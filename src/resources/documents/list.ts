@@ -27,7 +27,7 @@ export function listDocuments(
     throw new KuraError('bad_request', {
       reason: `limit + offset may be at most ${WINDOW_MAX}. Use the cursor to read further.`,
     })
-  const query = parseQuery(collection.collection_id, body)
+  const query = parseQuery(collection, body)
   const path = `/v1/collections/${collection.collection_id}/documents/list`
   // What the cursor belongs to: everything that decides which rows come in which order.
   const identity = { ...query, group_by: body.group_by ?? null }

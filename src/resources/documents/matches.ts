@@ -17,6 +17,7 @@ import { matchingDocuments } from '../../engine/retrieve/matching.ts'
 import { type DbOrTrx, dialect } from '../../platform/db/db.ts'
 import { compileSearch } from '../../platform/db/filters/search.ts'
 import { compileSort } from '../../platform/db/filters/sort.ts'
+import type { CollectionRecord } from '../collections/index.ts'
 import type { ListDocumentsBody } from './schemas.ts'
 
 /** Which documents a list wants, and in which order. */
@@ -31,8 +32,11 @@ export type DocumentQuery = {
 const OLDEST_FIRST: SortKey[] = [{ field: '_internal.created_at', direction: 'asc' }]
 
 /** Throws `invalid_filter` and 422 for what cannot be read. */
-export function parseQuery(collection_id: string, body: ListDocumentsBody): DocumentQuery {
-  const sort = parseSort(body.sort)
+export function parseQuery(
+  { collection_id, output_schema }: Pick<CollectionRecord, 'collection_id' | 'output_schema'>,
+  body: ListDocumentsBody,
+): DocumentQuery {
+  const sort = parseSort(body.sort).map((key) => (isColumn(key.field, output_schema) ? internal(key) : key))
   return {
     collection_id,
     filter: parseFilter(body.filters, { profile: 'document' }),
@@ -40,6 +44,15 @@ export function parseQuery(collection_id: string, body: ListDocumentsBody): Docu
     sort: sort.length > 0 ? sort : OLDEST_FIRST,
   }
 }
+
+/**
+ * Whether a time means the column. A root field of that name would come first, but then the schema
+ * has it; to look for it in every document makes this common order fifty times slower.
+ */
+const isColumn = (field: string, { properties }: CollectionRecord['output_schema']) =>
+  (field === 'created_at' || field === 'updated_at') && !Object.hasOwn(properties, field)
+
+const internal = ({ field, direction }: SortKey): SortKey => ({ field: `_internal.${field}`, direction })
 
 /** A document and its place in the order. */
 export type Match = { document: DocumentRecord; keys: (string | number | null)[] }
