@@ -13,7 +13,7 @@ import { migrations } from './platform/db/migrations/index.ts'
 import { Files, loadSigningKey } from './platform/files/files.ts'
 import { createLexicalIndexes } from './platform/lexical/in-process-lexical.ts'
 import type { LexicalIndexes } from './platform/lexical/lexical.ts'
-import type { Models } from './platform/models/models.ts'
+import type { WarmableModels } from './platform/models/create-models.ts'
 import { HttpClient } from './platform/net/http-client.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
 import type { JobQueue } from './platform/queue/queue.ts'
@@ -38,7 +38,7 @@ export type Deps = {
   blobs: BlobStore
   files: Files
   queue: JobQueue
-  models: Models
+  models: WarmableModels
   vectors: VectorIndexes
   lexical: LexicalIndexes
   http: HttpClient

@@ -8,6 +8,8 @@ export type RunningServer = {
   url: string
   root_key: string
   key_is_new: boolean
+  /** Loads the text model now, so that the first search need not wait for it. */
+  warm(): Promise<void>
   /** Finishes requests in flight, then stops engine, indexes and database. */
   close(): Promise<void>
 }
@@ -23,6 +25,7 @@ export async function serve(config: Config): Promise<RunningServer> {
     url: addressOf(app),
     root_key: deps.bootstrap.root_key,
     key_is_new: deps.bootstrap.key_is_new,
+    warm: () => deps.models.warm('text'),
     async close() {
       await app.close()
       await engine.stop()

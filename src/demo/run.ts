@@ -33,7 +33,10 @@ export async function runDemo(
       line(`${bold('Kura')} serves ${server.url}${note}`)
       line(`Made ${count} small files (texts, pictures, a PDF, JSON) in ${folder}. Ingesting …`)
     }
-    const report = await ingest(client, { folder, bucket: BUCKET, quiet: asJson })
+    const [report] = await Promise.all([
+      ingest(client, { folder, bucket: BUCKET, quiet: asJson }),
+      server.warm(),
+    ])
     if (!asJson) printReport(report)
     const found = await runSearches(client, folder, asJson)
     const took_ms = performance.now() - start_ms
