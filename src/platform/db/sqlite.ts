@@ -21,6 +21,8 @@ import type { Schema } from './schema.ts'
 
 /** How long a write waits for other processes before it gives up. */
 const BUSY_TIMEOUT_MS = 15_000
+/** How long opening waits, inside SQLite: nothing else runs on a connection that is not open yet. */
+const OPEN_TIMEOUT_MS = 10_000
 /** Distinct SQL texts kept prepared per connection; filters make new ones, so there is a bound. */
 const STATEMENTS_MAX = 500
 const SQLITE_BUSY = 5
@@ -115,7 +117,8 @@ type Handle = { database: DatabaseSync; statements: Map<string, StatementSync> }
 
 function openHandle(path: string, { durability, read_only = false }: OpenOptions): Handle {
   const database = new DatabaseSync(path, { readOnly: read_only })
-  database.exec('pragma busy_timeout = 0')
+  // While another process recovers the log of one that was killed, even opening finds the file busy.
+  database.exec(`pragma busy_timeout = ${OPEN_TIMEOUT_MS}`)
   if (!read_only) database.exec('pragma journal_mode = wal')
   database.exec(`
     pragma synchronous = ${durability === 'full' ? 'full' : 'normal'};
@@ -123,6 +126,7 @@ function openHandle(path: string, { durability, read_only = false }: OpenOptions
     pragma temp_store = memory;
     pragma cache_size = -65536;
     pragma mmap_size = 1073741824;
+    pragma busy_timeout = 0;
   `)
   registerFilterFunctions(database)
   return { database, statements: new Map() }
