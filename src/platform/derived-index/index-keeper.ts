@@ -3,10 +3,10 @@ import type { FeedRow } from './follower.ts'
 import type { DerivedIndex, IndexCheck, KeptIndex } from './kept-index.ts'
 
 /** How long a bit of background work may keep a search waiting: while there are searches, and else. */
-const STEP_BUSY_MS = 4
+const STEP_BUSY_MS = 2
 const STEP_QUIET_MS = 40
 const QUIET_AFTER_MS = 250
-const UNITS_MIN = 8
+const UNITS_MIN = 4
 const UNITS_MAX = 1024
 /** Snapshots wait for a quiet moment, but not forever: saving a graph holds searches up (0.1 s per 100k). */
 const SNAPSHOT_LOOK_MS = 2000

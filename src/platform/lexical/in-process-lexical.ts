@@ -38,7 +38,7 @@ export class InProcessLexical implements LexicalIndexes {
       among: (document_seqs, k) => this.thread.call('among', { ...cut, k, document_seqs }),
     }
     if (filter) return (await filteredSearch(source, filter, top_k, signal)).matches
-    const candidates = await source.best(top_k)
+    const candidates = await source.best(top_k, { probe: false })
     signal?.throwIfAborted()
     return matchesOf(candidates)
   }

@@ -69,22 +69,18 @@ function scanChunk(
     keys: BigUint64Array
     distances: Float32Array
   }
-  const candidates = new Set<number>()
-  for (const key of keys) candidates.add(from + Number(key))
-  // Rows that were not returned lie at the last distance or beyond. They must not reach the best k.
+  // Rows that were not returned lie at the last distance or beyond. They must not reach the best k:
+  // either k of this chunk are strictly better, or all that are kept already.
   const reachable = 1 - distances[distances.length - 1]! + EDGE_DISTANCE
-  const offered: [number, number][] = []
-  for (const slot of candidates) {
-    if (rows.matches(slot, null)) offered.push([rows.seqAt(slot), rows.score(slot, query)])
-  }
-  return settle(best, k, offered, reachable)
-}
-
-function settle(best: TopK, k: number, offered: [number, number][], reachable: number): boolean {
-  // k of this chunk are strictly better than anything left out, so nothing left out belongs to the k best.
+  const slots = Uint32Array.from(keys, (key) => from + Number(key))
+  const scores = Float64Array.from(slots, (slot) => rows.score(slot, query))
   let safe = 0
-  for (const [, score] of offered) if (score > reachable) safe += 1
+  for (let i = 0; i < slots.length; i += 1)
+    if (scores[i]! > reachable && rows.matches(slots[i]!, null)) safe += 1
   if (safe < k && !(best.threshold > reachable)) return false
-  for (const [seq, score] of offered) best.offer(seq, score)
+  for (let i = 0; i < slots.length; i += 1) {
+    const slot = slots[i]!
+    if (scores[i]! >= best.threshold && rows.matches(slot, null)) best.offer(rows.seqAt(slot), scores[i]!)
+  }
   return true
 }

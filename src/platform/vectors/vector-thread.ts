@@ -20,7 +20,7 @@ export type VectorThreadData = { database_url: string; folder: string }
 type Query = { vector_index_id: number; vector: Float32Array; k: number; collection_ids: readonly string[] }
 
 export type VectorMethods = {
-  best: { takes: Query; returns: Candidates }
+  best: { takes: Query & { probe: boolean }; returns: Candidates }
   among: { takes: Query & { document_seqs: readonly number[] }; returns: Candidates }
   check: { takes: { vector_index_id: number; repair: boolean }; returns: IndexCheck | undefined }
   indexes: { takes: null; returns: number[] }
@@ -72,7 +72,8 @@ async function search(
 }
 
 serveThread<VectorMethods>(port, {
-  best: (query) => search(query, (index, vector) => index.search(vector, query.k, query.collection_ids)),
+  best: (query) =>
+    search(query, (index, vector) => index.search(vector, query.k, query.collection_ids, query.probe)),
   among: (query) =>
     search(query, (index, vector) => index.among(vector, query.k, query.collection_ids, query.document_seqs)),
   check: ({ vector_index_id, repair }) => keeper.check(vector_index_id, { repair }),
