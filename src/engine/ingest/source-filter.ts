@@ -2,8 +2,8 @@ import type { CollectionConfig } from '../../core/collections/config.ts'
 import type { ObjectRecord, SourceRecord } from '../../core/collections/record.ts'
 import { documentField } from '../../core/filters/document-fields.ts'
 import { evaluateFilter } from '../../core/filters/evaluate.ts'
+import { objectField } from '../../core/filters/object-fields.ts'
 import { parseFilter } from '../../core/filters/parse.ts'
-import { type Path, parsePath } from '../../core/filters/path.ts'
 import { isObject, type JsonObject } from '../../core/json.ts'
 
 /** Whether a row of the source is one of the collection's. */
@@ -29,13 +29,6 @@ export function sourceFilter(
 function unwrapped(source_filters: JsonObject | null): JsonObject | null {
   const inner = source_filters?.filters
   return isObject(inner) ? (inner as JsonObject) : source_filters
-}
-
-/** `x` is the root member, else the one under `metadata`; `metadata.x` the other way round. */
-function objectField(field: string): Path[] {
-  const path = parsePath(field)
-  const [head, ...rest] = path
-  return head === 'metadata' && rest.length > 0 ? [path, rest] : [path, ['metadata', ...path]]
 }
 
 function objectMembers({ fields, blobs, object_id, bucket_id, key_prefix, created_at }: ObjectRecord) {
