@@ -7,6 +7,7 @@ import {
 } from '../../core/feature-uri.ts'
 import type { Scope } from '../../core/scope.ts'
 import { builtinExtractors } from '../../extractors/builtin.ts'
+import { defaultParameters } from '../../extractors/catalogue.ts'
 import type { DbOrTrx } from '../../platform/db/db.ts'
 import type { ModelDescription, Models, Slot } from '../../platform/models/models.ts'
 import type { SearchableFeature } from '../../stages/stage.ts'
@@ -21,11 +22,6 @@ export type ScopeCollection = {
   features: CollectionFeature[]
 }
 
-type StoredExtractor = {
-  feature_extractor_name: string
-  version: string
-  parameters: Record<string, unknown>
-}
 type StoredIndex = {
   feature_uri: string
   name: string
@@ -45,28 +41,25 @@ export async function readScopeCollections(
   if (collection_ids?.length === 0) return []
   let query = db
     .selectFrom('collections')
-    .select(['collection_seq', 'collection_id', 'collection_name', 'feature_extractor', 'vector_indexes'])
+    .select(['collection_seq', 'collection_id', 'collection_name', 'vector_indexes'])
     .where('namespace_id', '=', namespaceId)
   if (collection_ids) query = query.where('collection_id', 'in', [...collection_ids])
   const rows = await query.execute()
-  return rows.map(({ feature_extractor, vector_indexes, ...row }) => ({
-    ...row,
-    features: featuresOf(feature_extractor, vector_indexes),
-  }))
+  return rows.map(({ vector_indexes, ...row }) => ({ ...row, features: featuresOf(vector_indexes) }))
 }
 
-function featuresOf(feature_extractor: string, vector_indexes: string): CollectionFeature[] {
-  const key = `${feature_extractor}\n${vector_indexes}`
-  const known = parsed.get(key)
+/** A vector may have been copied from another collection, so its own URI says which extractor made it. */
+function featuresOf(vector_indexes: string): CollectionFeature[] {
+  const known = parsed.get(vector_indexes)
   if (known) return known
-  const { feature_extractor_name, version, parameters } = JSON.parse(feature_extractor) as StoredExtractor
-  const outputs = builtinExtractors.find(feature_extractor_name, version)?.vectors(parameters as never) ?? []
   const features = (JSON.parse(vector_indexes) as StoredIndex[]).flatMap(({ feature_uri, name, index }) => {
-    const output = outputs.find((one) => one.name === name)
-    if (!output) return []
+    const uri = parseFeatureUri(feature_uri)
+    const extractor = uri && builtinExtractors.find(uri.extractor, uri.version)
+    const output = extractor?.vectors(defaultParameters(extractor)).find((one) => one.name === name)
+    if (!extractor || !output) return []
     return {
-      extractor: feature_extractor_name,
-      version,
+      extractor: extractor.name,
+      version: extractor.version,
       feature_uri,
       output: name,
       aliases: output.aliases,
@@ -77,7 +70,7 @@ function featuresOf(feature_extractor: string, vector_indexes: string): Collecti
     }
   })
   if (parsed.size >= PARSED_MAX) parsed.clear()
-  parsed.set(key, features)
+  parsed.set(vector_indexes, features)
   return features
 }
 

@@ -1,8 +1,8 @@
 import { pipeline, Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
-import { Agent, buildConnector, request as send } from 'undici'
+import type { Agent } from 'undici'
 import { KuraError } from '../../core/errors.ts'
-import { parseAllowList } from './addresses.ts'
+import { type AllowList, parseAllowList } from './addresses.ts'
 import { checkUrl, guardedLookup, type Resolve, refused, systemResolve } from './guard.ts'
 
 const REDIRECTS_MAX = 5
@@ -43,13 +43,32 @@ export type OutboundResponse = {
   discard(): void
 }
 
+type Transport = { agent: Agent; send: typeof import('undici').request }
+
+/** Loaded with the first request: it costs 50 ms and 10 MB, and most processes never fetch anything. */
+async function openTransport(allowed: AllowList, resolve: Resolve): Promise<Transport> {
+  const { Agent, buildConnector, request } = await import('undici')
+  const agent = new Agent({
+    connections: CONNECTIONS_PER_HOST_MAX,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    bodyTimeout: IDLE_TIMEOUT_MS,
+    connect: (options, callback) => {
+      const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80)
+      const lookup = guardedLookup(port, allowed, resolve)
+      buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup })(options, callback)
+    },
+  })
+  return { agent, send: request }
+}
+
 /**
  * The one way out: every URL that a user, a document or a configuration names is fetched here.
  * Refused destinations throw `url_not_allowed`, everything else that goes wrong `url_not_usable`.
  */
 export class HttpClient {
   readonly #allowed
-  readonly #agent: Agent
+  readonly #resolve: Resolve
+  #transport: Promise<Transport> | undefined
 
   constructor({
     allowed_private_hosts,
@@ -59,18 +78,8 @@ export class HttpClient {
     allowed_private_hosts: string
     resolve?: Resolve
   }) {
-    const allowed = parseAllowList(allowed_private_hosts)
-    this.#allowed = allowed
-    this.#agent = new Agent({
-      connections: CONNECTIONS_PER_HOST_MAX,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      bodyTimeout: IDLE_TIMEOUT_MS,
-      connect: (options, callback) => {
-        const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80)
-        const lookup = guardedLookup(port, allowed, resolve)
-        buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup })(options, callback)
-      },
-    })
+    this.#allowed = parseAllowList(allowed_private_hosts)
+    this.#resolve = resolve
   }
 
   /** Follows at most five redirects, each checked like the first address. */
@@ -102,7 +111,9 @@ export class HttpClient {
 
   async #send({ url, method, headers, body }: Hop, signal: AbortSignal, options: OutboundRequest) {
     try {
-      return await send(url, { dispatcher: this.#agent, method, headers, body, signal })
+      this.#transport ??= openTransport(this.#allowed, this.#resolve)
+      const { agent, send } = await this.#transport
+      return await send(url, { dispatcher: agent, method, headers, body, signal })
     } catch (error) {
       throw unusable(error, options)
     }
@@ -125,12 +136,12 @@ export class HttpClient {
   }
 
   /** Closes idle connections; requests in flight are aborted. */
-  close(): Promise<void> {
-    return this.#agent.destroy()
+  async close(): Promise<void> {
+    await (await this.#transport)?.agent.destroy()
   }
 }
 
-type Incoming = Awaited<ReturnType<typeof send>>
+type Incoming = Awaited<ReturnType<Transport['send']>>
 
 type Hop = {
   url: URL
