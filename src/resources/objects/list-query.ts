@@ -41,7 +41,11 @@ const NEWEST_FIRST: SortKey[] = [{ field: 'created_at', direction: 'desc' }]
 /** Reads filters, search and order of a list. Throws as `parseFilter` and `parseSort` do. */
 export function readQuery(body: ListObjectsBody, query: ListObjectsQuery): ObjectQuery {
   const { case_sensitive } = body
-  const profile = { profile: 'document' as const, ...(case_sensitive !== undefined && { case_sensitive }) }
+  const profile = {
+    profile: 'document' as const,
+    unknown_operator: 'filter_operator_unknown' as const,
+    ...(case_sensitive !== undefined && { case_sensitive }),
+  }
   const equalities = equalityFilters(query)
   const search = body.search ?? (typeof query.search === 'string' ? query.search : null)
   const { sort_field, sort_direction } = query

@@ -21,13 +21,21 @@ export function presentObject(object: StoredObject, presign: Presign | null = nu
   } as ObjectResponse
 }
 
+/** What a blob shows whatever is selected of it: without them no client can read it. */
+const BLOB_ALWAYS = [
+  ['blobs', 'property'],
+  ['blobs', 'type'],
+]
+
 /** The selected members of a presented object; its ids are always among them. */
 export function selectMembers(object: ObjectResponse, names: readonly string[]): SelectedObject {
   const { object_id, bucket_id } = object
   const result: SelectedObject = { object_id, bucket_id }
   for (const name of names) {
     const place = objectField(name).find((path) => valuesAt(object, path).length > 0)
-    if (place) copyPath(result, object, place)
+    if (!place) continue
+    copyPath(result, object, place)
+    if (place[0] === 'blobs') for (const path of BLOB_ALWAYS) copyPath(result, object, path)
   }
   return result
 }

@@ -170,19 +170,28 @@ export const ListObjectsQuery = Type.Object(
 )
 export type ListObjectsQuery = Static<typeof ListObjectsQuery> & { [filter: string]: unknown }
 
-export const ListObjectsResponse = Type.Object(
+/** `select` may leave members out. */
+const SelectedObject = Type.Object(
   {
-    // `select` may leave members out.
-    results: Type.Array(
-      Type.Object(
-        {
-          ...Type.Partial(Type.Object(objectMembers)).properties,
-          object_id: Type.String(),
-          bucket_id: Type.String(),
-        },
-        { additionalProperties: true },
+    ...Type.Partial(Type.Object(objectMembers)).properties,
+    object_id: Type.String(),
+    bucket_id: Type.String(),
+    blobs: Type.Optional(
+      Type.Array(
+        Type.Object({
+          ...Type.Partial(Type.Object(BlobModel.properties)).properties,
+          property: Type.String(),
+          type: BlobModel.properties.type,
+        }),
       ),
     ),
+  },
+  { additionalProperties: true },
+)
+
+export const ListObjectsResponse = Type.Object(
+  {
+    results: Type.Array(SelectedObject),
     pagination: Pagination,
     stats: Type.Optional(
       Type.Object(
