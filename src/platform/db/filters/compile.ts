@@ -3,7 +3,7 @@ import type { Condition, FilterNode, Test } from '../../../core/filters/ast.ts'
 import { columnTest } from './columns.ts'
 import { postgresJson } from './postgres-json.ts'
 import { postgresScalar } from './postgres-scalar.ts'
-import { allOf, anyOf, type Bool, FALSE, notTrue, TRUE } from './sql.ts'
+import { allOf, anyOf, type Bool, notTrue, TRUE } from './sql.ts'
 import { sqliteJson } from './sqlite-json.ts'
 import { sqliteScalar } from './sqlite-scalar.ts'
 import { type FieldSource, type FilterTarget, type JsonSource, refer, sourcesOf } from './target.ts'
@@ -12,8 +12,11 @@ import { type FieldSource, type FilterTarget, type JsonSource, refer, sourcesOf 
 export type JsonSql = {
   /** Whether the path leads to anything. */
   present(source: JsonSource): Bool
-  /** Whether it leads to values that pass a positive test; null or false if not. `indexed`: see `createFieldIndex`. */
-  matches(source: JsonSource, test: Test, indexed: boolean): Bool
+  /**
+   * Alternatives of which one holds if the path leads to values that pass a positive test; else all are
+   * null or false. `indexed`: see `createFieldIndex`.
+   */
+  matches(source: JsonSource, test: Test, indexed: boolean): Bool[]
 }
 
 const DIALECTS = {
@@ -63,8 +66,8 @@ function atFirstPlace(
   const parts: Bool[] = []
   const absent: Bool[] = []
   for (const source of sources) {
-    const passes = matches(source, test, target)
-    if (passes !== FALSE) parts.push(allOf([...absent, passes]))
+    // Not grouped: SQLite looks for an index in each member of the outermost "or", not deeper.
+    for (const passes of matches(source, test, target)) parts.push(allOf([passes, ...absent]))
     absent.push(notTrue(present(source, target)))
   }
   if (whenMissing) parts.push(allOf(absent))
@@ -77,8 +80,8 @@ export function present(source: FieldSource, { dialect }: FilterTarget): Bool {
   return sql<SqlBool>`${refer(source.column)} is not null`
 }
 
-function matches(source: FieldSource, test: Test, { dialect, indexed_fields }: FilterTarget): Bool {
+function matches(source: FieldSource, test: Test, { dialect, indexed_fields }: FilterTarget): Bool[] {
   const { scalar, json } = DIALECTS[dialect]
-  if (source.kind === 'column') return columnTest(scalar, source, test)
+  if (source.kind === 'column') return [columnTest(scalar, source, test)]
   return json.matches(source, test, indexed_fields?.has(source.path.join('.')) ?? false)
 }

@@ -23,7 +23,7 @@ export const postgresJson: JsonSql = {
 
   matches(source, test, indexed) {
     const passes = atValues(source, (value) => valueTest(value, test))
-    return indexed ? allOf([...keyTest(source, test), passes]) : passes
+    return [indexed ? allOf([...keyTest(source, test), passes]) : passes]
   },
 }
 
@@ -52,8 +52,14 @@ function oneOrSeveral(
   return arrays.length === 0 ? direct : sql`(case when ${anyOf(arrays)} then ${several} else ${direct} end)`
 }
 
-const valuesOf = ({ column, path }: JsonSource) =>
-  sql`kura_values(${refer(column)}, ${JSON.stringify(path)}::jsonb)`
+/** In its lax mode a JSON path steps into arrays just as `valuesAt` does; but it takes `[0]` of what is no array. */
+function valuesOf({ column, path }: JsonSource): Expression<unknown> {
+  const json = refer(column)
+  if (path.some((step) => typeof step === 'number'))
+    return sql`kura_values(${json}, ${JSON.stringify(path)}::jsonb)`
+  const jsonPath = `$${path.map((name) => `.${JSON.stringify(name)}`).join('')}`
+  return sql`jsonb_path_query(${json}, ${jsonPath}::jsonpath)`
+}
 
 const isStorable = (path: Path) => path.every((step) => typeof step === 'number' || scalar.storable(step))
 

@@ -62,8 +62,10 @@ export const compared = (
 export function textTest(scalar: ScalarSql, text: Text, test: Test, folded?: Text): Bool {
   const inCase = (fold: boolean) => (fold ? (folded ?? scalar.fold(text)) : text)
   switch (test.operator) {
-    case 'in':
-      return textIn(scalar, text, inCase(test.fold), valueSet(test))
+    case 'in': {
+      const { equal, spelled } = textIn(scalar, text, inCase(test.fold), valueSet(test))
+      return anyOf([...equal, ...spelled])
+    }
     case 'contains': {
       const parts = test.value.map((value) => substringOf(value, test.fold))
       if (parts.some((part) => part === null || !scalar.storable(part))) return FALSE
@@ -90,21 +92,27 @@ export function textTest(scalar: ScalarSql, text: Text, test: Test, folded?: Tex
   }
 }
 
-function textIn(scalar: ScalarSql, text: Text, inCase: Text, set: ValueSet): Bool {
-  const parts: Bool[] = []
+/**
+ * The alternatives of an `in` test of text. Only the first, equality of text, needs to be kept from
+ * values that are no text; the others hold for the text of numbers and dates alone.
+ */
+export function textIn(
+  scalar: ScalarSql,
+  text: Text,
+  inCase: Text,
+  set: ValueSet,
+): { equal: Bool[]; spelled: Bool[] } {
   const strings = [...set.strings].filter(scalar.storable)
-  if (strings.length > 0) parts.push(scalar.isOneOf(inCase, strings))
-  if (set.instants.size > 0) {
-    const instants = [...set.instants]
-    parts.push(
+  const instants = [...set.instants]
+  const numbers = [...set.spelledNumbers]
+  const spelled: Bool[] = []
+  if (instants.length > 0)
+    spelled.push(
       allOf([dayRange(scalar, text, instants, instants), scalar.isOneOf(scalar.instant(text), instants)]),
     )
-  }
-  if (set.spelledNumbers.size > 0)
-    parts.push(
-      allOf([numeralRange(scalar, text), scalar.isOneOf(scalar.number(text), [...set.spelledNumbers])]),
-    )
-  return anyOf(parts)
+  if (numbers.length > 0)
+    spelled.push(allOf([numeralRange(scalar, text), scalar.isOneOf(scalar.number(text), numbers)]))
+  return { equal: strings.length > 0 ? [scalar.isOneOf(inCase, strings)] : [], spelled }
 }
 
 type OrderTest = Extract<Test, { operator: OrderOperator }>

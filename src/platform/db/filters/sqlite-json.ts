@@ -3,7 +3,7 @@ import type { Test } from '../../../core/filters/ast.ts'
 import type { Path } from '../../../core/filters/path.ts'
 import type { JsonSql } from './compile.ts'
 import { isIndexablePath, sqlitePath } from './field-index.ts'
-import { isOrder, numberTest, textTest, valueSet, wantedNumbers } from './scalar-tests.ts'
+import { isOrder, numberTest, textIn, textTest, valueSet, wantedNumbers } from './scalar-tests.ts'
 import { allOf, anyOf, type Bool, FALSE } from './sql.ts'
 import type { JsonTest } from './sqlite-functions.ts'
 import { sqliteJsonScalar as scalar } from './sqlite-scalar.ts'
@@ -22,9 +22,13 @@ export const sqliteJson: JsonSql = {
   },
 
   matches(source, test, indexed) {
-    if (!isPlain(source.path)) return kuraTest(refer(source.column), source.path, test)
+    if (!isPlain(source.path)) return [kuraTest(refer(source.column), source.path, test)]
     const cell = cellAt(source, indexed && isIndexablePath(source.path))
-    return anyOf([...scalarTests(cell, test), ...arrayTests(cell, test), ...throughArrays(source, test)])
+    return [
+      ...scalarTests(cell, test),
+      ...arrayTests(cell, test),
+      ...throughArrays(source, test, cell.indexed),
+    ]
   },
 }
 
@@ -39,8 +43,7 @@ type Cell = {
 
 function cellAt({ column, path }: JsonSource, indexed: boolean): Cell {
   const json = refer(column)
-  // An index serves only an expression that is literally its own; `isIndexablePath` keeps that harmless.
-  const at = indexed ? sql.lit(sqlitePath(path)) : sql.val(sqlitePath(path))
+  const at = pathValue(path, indexed)
   return {
     type: sql`json_type(${json}, ${at})`,
     value: sql`json_extract(${json}, ${at})`,
@@ -57,11 +60,8 @@ const isPlain = (path: Path) =>
 const EXACT_INTEGERS = Number.MAX_SAFE_INTEGER
 
 function scalarTests(cell: Cell, test: Test): Bool[] {
-  const { type, value } = cell
-  const parts: Bool[] = []
-  const text = textTest(scalar, value, test)
-  if (text !== FALSE) parts.push(isSafeText(test) ? text : sql<SqlBool>`(${type} = 'text' and ${text})`)
-
+  const { type, value, indexed } = cell
+  const parts = textTests(cell, test)
   const numbers = wantedNumbers(test)
   const number = numberTest(scalar, asReal(value, numbers), test)
   if (number !== FALSE) parts.push(guardNumber(cell, test, numbers, number))
@@ -70,19 +70,25 @@ function scalarTests(cell: Cell, test: Test): Bool[] {
   const { booleans, hasNull } = valueSet(test)
   for (const flag of booleans) {
     const isFlag = sql<SqlBool>`${type} = ${sql.lit(flag ? 'true' : 'false')}`
-    parts.push(cell.indexed ? sql<SqlBool>`(${value} = ${sql.lit(flag ? 1 : 0)} and ${isFlag})` : isFlag)
+    parts.push(indexed ? sql<SqlBool>`(${value} = ${sql.lit(flag ? 1 : 0)} and ${isFlag})` : isFlag)
   }
   if (hasNull) parts.push(sql<SqlBool>`${type} = 'null'`)
   return parts
 }
 
-/** Equality with text that cannot be mistaken for the JSON of an array or object needs no look at the type. */
-function isSafeText(test: Test): boolean {
-  if (test.operator !== 'in' || test.fold) return false
-  const { strings, instants, spelledNumbers } = valueSet(test)
-  if (instants.size > 0 || spelledNumbers.size > 0) return false
-  for (const text of strings) if (text.startsWith('[') || text.startsWith('{')) return false
-  return true
+/** The type is looked at only where the JSON text of an array or object could be taken for a string. */
+function textTests({ type, value }: Cell, test: Test): Bool[] {
+  const isText = (part: Bool) => sql<SqlBool>`(${part} and ${type} = 'text')`
+  if (test.operator !== 'in') {
+    const passes = textTest(scalar, value, test)
+    if (passes === FALSE) return []
+    // Ranges come first for the sake of an index; functions are spared values of other types.
+    return [isOrder(test.operator) ? isText(passes) : sql<SqlBool>`(${type} = 'text' and ${passes})`]
+  }
+  const set = valueSet(test)
+  const { equal, spelled } = textIn(scalar, value, test.fold ? scalar.fold(value) : value, set)
+  const isAmbiguous = [...set.strings].some((text) => text.startsWith('[') || text.startsWith('{'))
+  return [...(isAmbiguous ? equal.map(isText) : equal), ...spelled]
 }
 
 function asReal(value: Expression<unknown>, numbers: readonly number[]): Expression<unknown> {
@@ -138,11 +144,11 @@ function canBeObject(test: Test): boolean {
 }
 
 /** One alternative for each place on the way where an array may stand: the first one there. */
-function throughArrays({ column, path, is_object }: JsonSource, test: Test): Bool[] {
+function throughArrays({ column, path, is_object }: JsonSource, test: Test, indexed = false): Bool[] {
   const json = refer(column)
   return arrayPlaces(path, is_object).map((i) =>
     allOf([
-      isArrayAt(json, path, i),
+      isArrayAt(json, path, i, indexed),
       kuraTest(sql`${json} -> ${sqlitePath(path.slice(0, i))}`, path.slice(i), test),
     ]),
   )
@@ -152,8 +158,13 @@ function throughArrays({ column, path, is_object }: JsonSource, test: Test): Boo
 const arrayPlaces = (path: Path, is_object = false): number[] =>
   [...path.keys()].filter((i) => typeof path[i] === 'string' && !(i === 0 && is_object))
 
-const isArrayAt = (json: Expression<unknown>, path: Path, steps: number): Bool =>
-  sql<SqlBool>`json_type(${json}, ${sqlitePath(path.slice(0, steps))}) = 'array'`
+function isArrayAt(json: Expression<unknown>, path: Path, steps: number, indexed = false): Bool {
+  return sql<SqlBool>`json_type(${json}, ${pathValue(path.slice(0, steps), indexed)}) = 'array'`
+}
+
+/** An index serves only an expression that is literally its own; `isIndexablePath` keeps that harmless. */
+const pathValue = (path: Path, indexed: boolean) =>
+  indexed ? sql.lit(sqlitePath(path)) : sql.val(sqlitePath(path))
 
 /** `sortText` of the first value at a path. */
 export function sqliteSortText({ column, path, is_object }: JsonSource): Expression<unknown> {
