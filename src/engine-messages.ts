@@ -7,8 +7,8 @@ export type ToEngine = { type: 'start'; config: Config; worker_id: string } | { 
 export type FromEngine =
   /** Jobs may be due for others. */
   | { type: 'wake' }
-  /** It lives; `job_ms` is how long its current job has run, null when it is idle. */
-  | { type: 'pulse'; rss_bytes: number; job_ms: number | null }
+  /** It lives, and its event loop turns. */
+  | { type: 'pulse'; rss_bytes: number }
 
 /** Pulses come this often. */
 export const PULSE_MS = 1000

@@ -8,6 +8,9 @@ import { Worker } from './worker.ts'
 /** After its parent died the process must be gone before a new server wants the database. */
 const ORPHAN_GRACE_MS = 500
 
+// A parent that dies before its first message leaves nothing to do.
+const exit = () => process.exit(0)
+process.once('disconnect', exit)
 const [start] = (await once(process, 'message')) as [ToEngine]
 if (start.type !== 'start') throw new Error('The first message to an engine process must start it.')
 const { config, worker_id } = start
@@ -16,20 +19,14 @@ const { queue, handlers, close } = await createEngine(config, logger)
 const worker = new Worker({ worker_id, queue, handlers, logger })
 
 const tell = (message: FromEngine) => {
-  if (process.connected) process.send!(message)
+  // The parent may die while this is written; 'disconnect' is where that is handled.
+  if (process.connected) process.send!(message, undefined, undefined, () => undefined)
 }
 queue.onWake(() => tell({ type: 'wake' }))
 process.on('message', (message: ToEngine) => {
   if (message.type === 'wake') worker.wake()
 })
-const pulse = setInterval(() => {
-  const started_ms = worker.jobStartedMs
-  tell({
-    type: 'pulse',
-    rss_bytes: process.memoryUsage.rss(),
-    job_ms: started_ms === null ? null : performance.now() - started_ms,
-  })
-}, PULSE_MS)
+const pulse = setInterval(() => tell({ type: 'pulse', rss_bytes: process.memoryUsage.rss() }), PULSE_MS)
 worker.start()
 
 let isStopping = false
@@ -44,7 +41,9 @@ async function stop(grace_ms?: number): Promise<void> {
 process.on('SIGTERM', () => void stop())
 // A terminal sends Ctrl-C to the whole group; the parent decides when its children stop.
 process.on('SIGINT', () => undefined)
+process.off('disconnect', exit)
 process.on('disconnect', () => {
   setTimeout(() => process.exit(1), ORPHAN_GRACE_MS * 4)
   void stop(ORPHAN_GRACE_MS)
 })
+if (!process.connected) exit()

@@ -37,15 +37,9 @@ export class Worker {
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
   #woken = false
-  #job_started_ms: number | null = null
 
   constructor(options: WorkerOptions) {
     this.#options = options
-  }
-
-  /** Since when the current job runs (performance.now), or null when idle. */
-  get jobStartedMs(): number | null {
-    return this.#job_started_ms
   }
 
   start(): void {
@@ -72,12 +66,7 @@ export class Worker {
   async runNext(): Promise<boolean> {
     const job = await this.#options.queue.lease(this.#options.worker_id)
     if (!job) return false
-    this.#job_started_ms = performance.now()
-    try {
-      await this.#run(job)
-    } finally {
-      this.#job_started_ms = null
-    }
+    await this.#run(job)
     return true
   }
 
