@@ -1,9 +1,15 @@
 import type { Config } from '../config.ts'
+import { KuraError } from '../core/errors.ts'
 import { serve } from '../serve.ts'
 
 /** Serves until SIGINT or SIGTERM, then finishes what is under way. */
 export async function runServer(config: Config): Promise<void> {
-  const server = await serve(config)
+  const server = await serve(config).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error
+    throw new KuraError('config_invalid', {
+      reason: `${config.host}:${config.port} is in use by another program. Choose another port with --port or KURA_PORT.`,
+    })
+  })
   console.log(`Kura serves ${server.url}  (API reference: ${server.url}/docs)`)
   if (server.key_is_new) {
     console.log(`API key, shown this once and kept in ${config.home}/root-key:\n  ${server.root_key}`)

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import { writePdf } from './pdf.ts'
@@ -83,7 +83,10 @@ function scene({ top, middle, bottom, ground, disc, trees = [], windows = false 
   </svg>`
 }
 
-/** Writes the demo's texts, pictures and PDF into a folder; equal files every time. */
+/**
+ * Writes the demo's texts, pictures and PDF into a folder. Files that are there already stay as they
+ * are, with their times: ingesting again then finds nothing new.
+ */
 export async function writeDemoFiles(folder: string): Promise<number> {
   const files: [string, string | Uint8Array][] = Object.entries(TEXTS)
   files.push(['rules/passenger-rights.pdf', writePdf(PDF_PAGES)])
@@ -93,7 +96,16 @@ export async function writeDemoFiles(folder: string): Promise<number> {
   for (const [path, content] of files) {
     const target = join(folder, path)
     await mkdir(dirname(target), { recursive: true })
-    await writeFile(target, content)
+    if (!(await holds(target, content))) await writeFile(target, content)
   }
   return files.length
+}
+
+async function holds(path: string, content: string | Uint8Array): Promise<boolean> {
+  try {
+    return (await readFile(path)).equals(Buffer.from(content))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
 }

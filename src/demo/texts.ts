@@ -77,8 +77,8 @@ export type DemoSearch = { title: string; note: string } & ({ query: string } | 
 
 export const SEARCHES: DemoSearch[] = [
   {
-    title: '"keep my plants alive while I am on holiday"',
-    query: 'keep my plants alive while I am on holiday',
+    title: '"how do my plants survive my holiday"',
+    query: 'how do my plants survive my holiday',
     note: 'finds the pots with a reservoir, which name neither plants nor holidays',
   },
   {

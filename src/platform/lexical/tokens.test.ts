@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { tokens } from './tokens.ts'
+import { queryTokens, tokens } from './tokens.ts'
 
 const cases: [string, string, string[]][] = [
   ['case and punctuation do not matter', 'Hello, WORLD-wide!', ['hello', 'world', 'wide']],
@@ -28,4 +28,12 @@ test('any text gives short words, and the same ones in upper case where case exi
     }),
   )
   assert.equal(tokens('a'.repeat(1000))[0]!.length, 64)
+})
+
+test('a query is about its telling words', () => {
+  assert.deepEqual(queryTokens('How does the Moon move the sea?'), ['moon', 'move', 'sea'])
+})
+
+test('a query of nothing but grammar keeps its words', () => {
+  assert.deepEqual(queryTokens('to be or not to be'), tokens('to be or not to be'))
 })
