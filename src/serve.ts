@@ -2,6 +2,7 @@ import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
 import { createDeps } from './deps.ts'
 import { EngineSupervisor } from './engine-supervisor.ts'
+import { startHousekeeping } from './housekeeping.ts'
 import type { App } from './http/app.ts'
 
 export type RunningServer = {
@@ -21,12 +22,14 @@ export async function serve(config: Config): Promise<RunningServer> {
   const engine = new EngineSupervisor(deps)
   await app.listen({ host: config.host, port: config.port })
   await engine.start()
+  const stopHousekeeping = startHousekeeping(deps)
   return {
     url: addressOf(app),
     root_key: deps.bootstrap.root_key,
     key_is_new: deps.bootstrap.key_is_new,
     warm: () => deps.models.warm('text'),
     async close() {
+      stopHousekeeping()
       await app.close()
       await engine.stop()
       await deps.close()

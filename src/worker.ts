@@ -2,13 +2,12 @@ import { hostname } from 'node:os'
 import pino, { type Logger } from 'pino'
 import type { Config } from './config.ts'
 import { randomText } from './core/ids.ts'
-import type { JobHandlers } from './engine/ingest/handlers.ts'
 import { createEngine } from './engine.ts'
 import { openDb } from './platform/db/db.ts'
 import { migrate } from './platform/db/migrate.ts'
 import { migrations } from './platform/db/migrations/index.ts'
 import { LEASE_MS } from './platform/queue/db-queue.ts'
-import { type Job, type JobQueue, LeaseLostError } from './platform/queue/queue.ts'
+import { type Job, type JobHandlers, type JobQueue, LeaseLostError } from './platform/queue/queue.ts'
 
 /** An idle worker looks for jobs this often; wake-up messages only save the wait. */
 const POLL_MS = 200

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import type { Deps } from '../../src/deps.ts'
 import type { IngestLimits } from '../../src/engine/ingest/deps.ts'
-import type { JobHandlers } from '../../src/engine/ingest/handlers.ts'
 import { createJobHandlers } from '../../src/engine.ts'
+import type { JobHandlers } from '../../src/platform/queue/queue.ts'
 import { newWorkerId, Worker } from '../../src/worker.ts'
 
 export type DrainOptions = {

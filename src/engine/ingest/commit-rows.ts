@@ -101,13 +101,14 @@ async function count(trx: Trx, deps: IngestDeps, commit: Commit, key: store.Tier
   const { scope, job, batch, results } = commit
   const { collection_id, retry_counts = {} } = job.payload as ExtractPayload
   const missing = results.filter(({ is_missing_input }) => is_missing_input).length
-  await store.addCounters(trx, scope, key, collection_id, {
+  const isCounted = await store.addCounters(trx, scope, key, collection_id, {
     documents_missing_input_fields: missing,
     documents_submitted_to_engine: results.length - missing,
     documents_written: results.reduce((sum, { drafts }) => sum + (drafts?.length ?? 0), 0),
     rows_done: results.length,
     rows_failed: results.filter(({ errors }) => errors.length > 0).length,
   })
+  if (!isCounted) return
   await advance(trx, scope, deps.effects, batch, key, { processed: results.length })
   const component = batch.snapshot.collections[collection_id]!.feature_extractor.feature_extractor_id
   const failures = results.flatMap(({ row_id, row, errors }) =>

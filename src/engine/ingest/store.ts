@@ -18,23 +18,25 @@ export type Counters = {
   rows_failed?: number
 }
 
+/** False when the batch is gone: then there is nothing left to count. */
 export async function addCounters(
   trx: Trx,
   { namespaceId }: Scope,
   { batch_id, tier_num }: TierKey,
   collection_id: string,
   counters: Counters,
-): Promise<void> {
+): Promise<boolean> {
   const changed = Object.entries(counters).filter(([, by]) => by !== 0) as [keyof Counters, number][]
-  if (changed.length === 0) return
-  await trx
+  if (changed.length === 0) return true
+  const { numUpdatedRows } = await trx
     .updateTable('batch_tier_collections')
     .set((eb) => Object.fromEntries(changed.map(([name, by]) => [name, eb(name, '+', by)])))
     .where('namespace_id', '=', namespaceId)
     .where('batch_id', '=', batch_id)
     .where('tier_num', '=', tier_num)
     .where('collection_id', '=', collection_id)
-    .execute()
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
 }
 
 /**

@@ -38,6 +38,13 @@ export type Job = {
 }
 
 /**
+ * Does a job and completes it in the transaction of its results. Throwing means: run it again later.
+ * `signal` aborts when the lease is lost or the worker stops; then nothing may be committed any more.
+ */
+export type JobHandler = (job: Job, signal: AbortSignal) => Promise<void>
+export type JobHandlers = Partial<Record<JobKind, JobHandler>>
+
+/**
  * The port to background work. Jobs are enqueued in the transaction that causes them, and run at
  * least once: a worker that dies loses its lease, and the job goes to another with `attempt` + 1.
  */

@@ -191,15 +191,11 @@ export async function listBatches(
   return { rows, total: Number(total) }
 }
 
-/** Everything that belongs to one batch. */
-const TABLES = [
-  'batch_objects',
-  'batch_tier_collections',
-  'batch_tiers',
-  'row_failures',
-  'jobs',
-  'batches',
-] as const
+/**
+ * What belongs to one batch. Its running jobs end by themselves: their transactions hold the job and wait
+ * for the batch, so taking them here, in the other order, could deadlock.
+ */
+const TABLES = ['batch_objects', 'batch_tier_collections', 'batch_tiers', 'row_failures', 'batches'] as const
 
 export async function deleteBatch(trx: Trx, { namespaceId }: Scope, batch_id: string): Promise<void> {
   for (const table of TABLES)

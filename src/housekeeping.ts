@@ -1,0 +1,26 @@
+import type { Deps } from './deps.ts'
+
+const EVERY_MS = 3600_000
+/** Bytes without a row are a crash's remains once no request can still be about to commit them. */
+const ORPHAN_AGE_MS = 24 * 3600_000
+
+/** Removes what has had its time: old tasks, and bytes that no row names. Returns how to stop it. */
+export function startHousekeeping({
+  tasks,
+  files,
+  logger,
+}: Pick<Deps, 'tasks' | 'files' | 'logger'>): () => void {
+  const run = async () => {
+    try {
+      const purged = await tasks.purge()
+      const swept = await files.sweepOrphans({ older_than_ms: ORPHAN_AGE_MS })
+      if (purged + swept.files_deleted > 0)
+        logger.info({ tasks: purged, ...swept }, 'Old tasks and orphaned files are gone.')
+    } catch (err) {
+      logger.warn({ err }, 'Housekeeping failed; it is tried again in an hour.')
+    }
+  }
+  const timer = setInterval(() => void run(), EVERY_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}
