@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { BucketSchema } from '../../src/core/bucket-schema.ts'
-import { inTransaction } from '../../src/platform/db/db.ts'
-import { setObjectStatus } from '../../src/resources/objects/index.ts'
 import { type ObjectsApp, objectsApp } from '../support/objects.ts'
 import { DIALECTS, type TestResponse } from '../support/test-app.ts'
 
@@ -40,9 +38,11 @@ for (const dialect of DIALECTS) {
     const texts = (object: { blobs: Stored[] }) =>
       object.blobs.map(({ property, properties }) => `${property}:${properties.text}`)
     const complete = (id: string, status = 'COMPLETED') =>
-      inTransaction(kura.deps.db, (trx) =>
-        setObjectStatus(trx, kura.scope, [id], status, status === 'FAILED' ? 'why' : null),
-      )
+      kura.deps.db
+        .updateTable('objects')
+        .set({ status, error: status === 'FAILED' ? 'why' : null })
+        .where('object_id', '=', id)
+        .execute()
 
     test('PUT sets the given members and merges metadata at its top level', async () => {
       const made = await kura.create(bucket_id, {

@@ -215,6 +215,41 @@ for (const dialect of DIALECTS) {
       )
     })
 
+    test('auto_process makes and submits a batch of the new objects where a collection reads the bucket', async () => {
+      const read = await kura.bucket({ schema: SCHEMA })
+      const alone = await kura.create(read, { title: 'A' }, '?auto_process=true')
+      assert.equal(alone.batch_id, undefined)
+      const collection = {
+        collection_name: 'copies',
+        source: { type: 'bucket', bucket_ids: [read] },
+        feature_extractor: { feature_extractor_name: 'passthrough_extractor', version: 'v1' },
+      }
+      const namespace = kura.namespace_id
+      const made = await kura.app.inject({
+        method: 'POST',
+        url: '/v1/collections',
+        headers: {
+          authorization: `Bearer ${kura.key}`,
+          'x-namespace': namespace,
+          'content-type': 'application/json',
+        },
+        payload: JSON.stringify(collection),
+      })
+      assert.equal(made.statusCode, 200, made.body)
+      const one = await kura.create(read, { title: 'B' }, '?auto_process=true')
+      assert.match(one.batch_id, /^btch_/)
+      assert.ok(one.task_id)
+      const { body } = await kura.request('GET', `${read}/objects/${one.object_id}`)
+      assert.equal(body.status, 'PENDING')
+      const objects = [{ title: 'C' }, { title: 'D' }, {}]
+      const many = await kura.request('POST', `${read}/objects/batch?auto_process=true`, {
+        body: { objects },
+      })
+      const batch = await kura.request('GET', `${read}/batches/${many.body.batch_id}`)
+      assert.equal(batch.body.object_count, 2)
+      assert.equal((await kura.create(read, { title: 'E' })).batch_id, undefined)
+    })
+
     test('every part that has the wrong shape is a 422 at its place', async () => {
       const { detail } = await kura.refuses(422, 'validation_error', bucket_id, {
         title: 'A',

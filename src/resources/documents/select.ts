@@ -1,6 +1,6 @@
+import { copyPath } from '../../core/copy-path.ts'
 import { documentField } from '../../core/filters/document-fields.ts'
-import { type Path, valuesAt } from '../../core/filters/path.ts'
-import { isObject } from '../../core/json.ts'
+import { valuesAt } from '../../core/filters/path.ts'
 
 type Members = Record<string, unknown>
 
@@ -22,28 +22,5 @@ export function selectFields(document: Members, fields: readonly string[]): Memb
     if (isAlias) result[field.replace(/^metadata\./, '')] = valuesAt(document, found)[0]
     else copyPath(result, document, found)
   }
-  return result
-}
-
-/** Copies what a path leads to, with the objects on the way and without their other members. */
-function copyPath(target: Members, source: Members, [head, ...rest]: Path): void {
-  const name = String(head)
-  if (!Object.hasOwn(source, name)) return
-  target[name] = copied(target[name], source[name], rest)
-}
-
-function copied(target: unknown, value: unknown, path: Path): unknown {
-  if (path.length === 0) return value
-  const [head, ...rest] = path
-  if (Array.isArray(value)) {
-    // A position selects the whole list: a list with holes would be another list.
-    if (typeof head === 'number') return value
-    const kept = Array.isArray(target) ? target : []
-    return value.map((item, i) => (isObject(item) ? copied(kept[i], item, path) : item))
-  }
-  if (!isObject(value)) return value
-  const result: Members = isObject(target) ? target : {}
-  if (Object.hasOwn(value, String(head)))
-    result[String(head)] = copied(result[String(head)], value[String(head)], rest)
   return result
 }

@@ -122,38 +122,3 @@ export async function deleteObject(trx: Trx, { namespaceId }: Scope, object_id: 
     .where('object_id', '=', object_id)
     .execute()
 }
-
-/** Objects of any bucket of the namespace in the order of the ids; unknown ids are left out. */
-export async function findObjects(
-  db: DbOrTrx,
-  { namespaceId }: Pick<Scope, 'namespaceId'>,
-  object_ids: readonly string[],
-): Promise<StoredObject[]> {
-  const found = new Map<string, StoredObject>()
-  for (let start = 0; start < object_ids.length; start += ROWS_MAX) {
-    const rows = await db
-      .selectFrom('objects')
-      .select(OBJECT_COLUMNS)
-      .where('namespace_id', '=', namespaceId)
-      .where('object_id', 'in', object_ids.slice(start, start + ROWS_MAX))
-      .execute()
-    for (const row of rows) found.set(row.object_id, fromRow(row))
-  }
-  return object_ids.flatMap((object_id) => found.get(object_id) ?? [])
-}
-
-export async function updateStatus(
-  trx: Trx,
-  { namespaceId }: Pick<Scope, 'namespaceId'>,
-  object_ids: readonly string[],
-  { status, error, updated_at }: { status: string; error: string | null; updated_at: string },
-): Promise<void> {
-  for (let start = 0; start < object_ids.length; start += ROWS_MAX) {
-    await trx
-      .updateTable('objects')
-      .set({ status, error, updated_at })
-      .where('namespace_id', '=', namespaceId)
-      .where('object_id', 'in', object_ids.slice(start, start + ROWS_MAX))
-      .execute()
-  }
-}
