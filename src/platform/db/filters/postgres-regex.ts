@@ -90,8 +90,11 @@ class Translator {
         last = repeated(last, repetition)
         continue
       }
+      const atom = this.#atom()
+      // Flags write nothing; a repetition after them applies to what stands before them.
+      if (atom === '') continue
       output += last
-      last = this.#atom()
+      last = atom
     }
   }
 
