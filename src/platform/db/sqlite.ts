@@ -113,7 +113,10 @@ class SqliteDriver implements Driver {
   }
 }
 
-type Handle = { database: DatabaseSync; statements: Map<string, StatementSync> }
+type Handle = { database: DatabaseSync; statements: Map<string, Prepared> }
+
+/** Whether a statement gives rows is asked once: the answer builds a list of all columns each time. */
+type Prepared = { statement: StatementSync; hasRows: boolean }
 
 function openHandle(path: string, { durability, read_only = false }: OpenOptions): Handle {
   const database = new DatabaseSync(path, { readOnly: read_only })
@@ -184,14 +187,14 @@ class SqliteConnection implements DatabaseConnection {
 const isRead = ({ query, sql }: CompiledQuery) => SelectQueryNode.is(query) || /^\s*select\b/i.test(sql)
 
 function execute<R>(handle: Handle, { sql, parameters }: CompiledQuery): QueryResult<R> {
-  const statement = prepared(handle, sql)
+  const { statement, hasRows } = prepared(handle, sql)
   const values = bindable(parameters)
-  if (statement.columns().length > 0) return { rows: statement.all(...values) as R[] }
+  if (hasRows) return { rows: statement.all(...values) as R[] }
   const { changes, lastInsertRowid } = statement.run(...values)
   return { numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid), rows: [] }
 }
 
-function prepared({ database, statements }: Handle, sql: string): StatementSync {
+function prepared({ database, statements }: Handle, sql: string): Prepared {
   const known = statements.get(sql)
   if (known) return known
   if (statements.size >= STATEMENTS_MAX) {
@@ -200,8 +203,9 @@ function prepared({ database, statements }: Handle, sql: string): StatementSync 
     statements.delete(oldest!)
   }
   const statement = database.prepare(sql)
-  statements.set(sql, statement)
-  return statement
+  const fresh = { statement, hasRows: statement.columns().length > 0 }
+  statements.set(sql, fresh)
+  return fresh
 }
 
 /** SQLite has no booleans; the schema stores 0 and 1. */

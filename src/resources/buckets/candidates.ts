@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { DbOrTrx } from '../../platform/db/db.ts'
+import { slot, Templates } from '../../platform/db/templates.ts'
 
 const GRAM = 3
 /** Trigrams of one search whose frequency may be measured; the rest count as common. */
@@ -16,6 +17,7 @@ const KNOWN_MS = 10 * 60_000
  */
 export class TrigramCandidates {
   readonly #candidates_max: number
+  readonly #templates = new Templates()
   readonly #isCommon = new Map<string, boolean>()
   #until_ms = 0
 
@@ -45,8 +47,18 @@ export class TrigramCandidates {
     // Common trigrams may still make a rare phrase.
     if (phrases.length === 0) phrases.push(...literals.filter((literal) => [...literal].length >= GRAM))
     if (phrases.length === 0) return null
-    const found = await matching(db, phrases.map(quoted).join(' AND '), this.#candidates_max + 1)
-    return found.length > this.#candidates_max ? null : found
+    const [found] = await this.#templates.run(
+      db,
+      'seqs',
+      { query: phrases.map(quoted).join(' AND '), limit: this.#candidates_max + 1 },
+      // One text instead of a row each: reading rows costs more than finding them.
+      () =>
+        sql<{ seqs: string }>`select json_group_array(rowid) as seqs from (
+          select rowid from bucket_search_trigrams where bucket_search_trigrams match ${slot('query')}
+          limit ${slot('limit')})`.compile(db),
+    )
+    const seqs = JSON.parse(found!.seqs) as number[]
+    return seqs.length > this.#candidates_max ? null : seqs
   }
 
   async #common(db: DbOrTrx, gram: string): Promise<boolean> {
@@ -56,22 +68,19 @@ export class TrigramCandidates {
     }
     const known = this.#isCommon.get(gram)
     if (known !== undefined) return known
-    const { rows } = await sql<{ count: number }>`select count(*) as count from (
-      select 1 from bucket_search_trigrams where bucket_search_trigrams match ${quoted(gram)}
-      limit ${this.#candidates_max + 1})`.execute(db)
-    const isCommon = rows[0]!.count > this.#candidates_max
+    const [found] = await this.#templates.run(
+      db,
+      'count',
+      { query: quoted(gram), limit: this.#candidates_max + 1 },
+      () =>
+        sql<{ count: number }>`select count(*) as count from (
+          select 1 from bucket_search_trigrams where bucket_search_trigrams match ${slot('query')}
+          limit ${slot('limit')})`.compile(db),
+    )
+    const isCommon = found!.count > this.#candidates_max
     this.#isCommon.set(gram, isCommon)
     return isCommon
   }
-}
-
-async function matching(db: DbOrTrx, query: string, limit: number): Promise<number[]> {
-  // One text instead of a row each: reading rows costs more than finding them.
-  const { rows } = await sql<{ seqs: string }>`select json_group_array(rowid) as seqs from (
-    select rowid from bucket_search_trigrams where bucket_search_trigrams match ${query} limit ${limit})`.execute(
-    db,
-  )
-  return JSON.parse(rows[0]!.seqs) as number[]
 }
 
 /** A string of the FTS5 query language. */

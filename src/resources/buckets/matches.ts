@@ -3,9 +3,10 @@ import type { FilterNode } from '../../core/filters/ast.ts'
 import type { SearchPattern } from '../../core/filters/search.ts'
 import { type DbOrTrx, dialect } from '../../platform/db/db.ts'
 import { compileFilter } from '../../platform/db/filters/compile.ts'
-import type { TrigramCandidates } from './candidates.ts'
+import { slot, Templates } from '../../platform/db/templates.ts'
+import { TrigramCandidates } from './candidates.ts'
 import { bucketTarget } from './list-fields.ts'
-import { type SearchMatch, searchMatch } from './search-match.ts'
+import { literalParameter, type SearchMatch, searchCondition, searchMatch } from './search-match.ts'
 
 /** Where one way of finding matches becomes faster than another. */
 export type MatchLimits = {
@@ -29,9 +30,71 @@ export type Matches = Totals & {
 
 export type Totals = { count: number; objects: number; size_bytes: number }
 
-/** The totals of a namespace and the version that they belong to. */
-export async function readTotals(db: DbOrTrx, namespaceId: string): Promise<Totals & { version: number }> {
-  const row = await db
+/** Parameters that the statements of this file share. */
+const NAMESPACE = slot<string>('namespaceId')
+
+/** Finds what matches a search and a filter, reading as little as their selectivity allows. */
+export class MatchFinder {
+  readonly #limits: MatchLimits
+  readonly #candidates: TrigramCandidates
+  readonly #templates = new Templates()
+
+  constructor(limits: MatchLimits) {
+    this.#limits = limits
+    this.#candidates = new TrigramCandidates(limits)
+  }
+
+  /** The totals of a namespace and the version that they belong to. */
+  async totals(db: DbOrTrx, namespaceId: string): Promise<Totals & { version: number }> {
+    const [totals] = await this.#templates.run(db, 'totals', { namespaceId }, () => totalsQuery(db))
+    return totals!
+  }
+
+  /**
+   * Reads the version first: whoever reads the same version afterwards, in whatever statement,
+   * knows that nothing has changed in between. `key` is equal for equal filters.
+   */
+  async find(
+    db: DbOrTrx,
+    namespaceId: string,
+    { search, filter }: ListFilter,
+    key: string,
+  ): Promise<Matches> {
+    const { version, count } = await this.totals(db, namespaceId)
+    const match = search && searchMatch(search, dialect(db))
+    const isIndexed =
+      match && !match.case_sensitive && dialect(db) === 'sqlite' && count >= this.#limits.index_buckets_min
+    const seqs = isIndexed ? await this.#candidates.find(db, match.literals) : null
+    const values: Record<string, unknown> = { namespaceId, seqs: seqs && numberList(db, seqs) }
+    for (const [i, literal] of match?.literals.entries() ?? [])
+      values[`literal_${i}`] = literalParameter(literal, dialect(db))
+
+    const limit = this.#limits.candidates_max + 1
+    const restriction = { match, filter, hasSeqs: seqs !== null }
+    const isPlain = filter === null && match !== null && match.check === null
+    const shape = `${isPlain ? match.literals.length : key} ${restriction.hasSeqs}`
+    const rows = await this.#templates.run(db, `rows ${shape}`, values, () =>
+      matchingRows(db, restriction)
+        .select(['buckets.bucket_seq', 'buckets.object_count', 'buckets.total_size_bytes'])
+        .limit(limit)
+        .compile(),
+    )
+    if (rows.length < limit) return { version, ...summed(rows) }
+    const [totals] = await this.#templates.run(db, `sums ${shape}`, values, () =>
+      matchingRows(db, { ...restriction, hasSeqs: false })
+        .select([
+          sql<number>`count(*)`.as('count'),
+          sql<number>`sum(buckets.object_count)`.as('objects'),
+          sql<number>`sum(buckets.total_size_bytes)`.as('size_bytes'),
+        ])
+        .compile(),
+    )
+    return { version, seqs: null, ...totals! }
+  }
+}
+
+function totalsQuery(db: DbOrTrx) {
+  return db
     .selectFrom('bucket_totals')
     .select([
       sql<number>`coalesce(sum(bucket_count), 0)`.as('count'),
@@ -39,75 +102,53 @@ export async function readTotals(db: DbOrTrx, namespaceId: string): Promise<Tota
       sql<number>`coalesce(sum(total_size_bytes), 0)`.as('size_bytes'),
       sql<number>`coalesce(sum(version), 0)`.as('version'),
     ])
-    .where('namespace_id', '=', namespaceId)
-    .executeTakeFirstOrThrow()
-  return row
+    .where('namespace_id', '=', NAMESPACE)
+    .compile()
 }
 
-/** Finds what matches. Reads as little as the selectivity of the search allows; call it inside a snapshot. */
-export async function findMatches(
-  trx: DbOrTrx,
-  namespaceId: string,
-  { search, filter }: ListFilter,
-  candidates: TrigramCandidates,
-  { candidates_max, index_buckets_min }: MatchLimits,
-): Promise<Matches> {
-  const { version, count } = await readTotals(trx, namespaceId)
-  const match = search && searchMatch(search, dialect(trx))
-  const isIndexed = dialect(trx) === 'sqlite' && count >= index_buckets_min
-  const few = match?.literals && isIndexed ? await candidates.find(trx, match.literals) : null
-  const rows = await matchingRows(trx, namespaceId, { match, filter, seqs: few })
-    .select(['buckets.bucket_seq', 'buckets.object_count', 'buckets.total_size_bytes'])
-    .limit(candidates_max + 1)
-    .execute()
-  if (rows.length > candidates_max) {
-    const totals = await matchingRows(trx, namespaceId, { match, filter, seqs: null })
-      .select([
-        sql<number>`count(*)`.as('count'),
-        sql<number>`sum(buckets.object_count)`.as('objects'),
-        sql<number>`sum(buckets.total_size_bytes)`.as('size_bytes'),
-      ])
-      .executeTakeFirstOrThrow()
-    return { version, seqs: null, ...totals }
-  }
-  return {
-    version,
-    seqs: rows.map(({ bucket_seq }) => bucket_seq),
-    count: rows.length,
-    objects: rows.reduce((sum, { object_count }) => sum + object_count, 0),
-    size_bytes: rows.reduce((sum, { total_size_bytes }) => sum + total_size_bytes, 0),
-  }
+type Summed = { bucket_seq: number; object_count: number; total_size_bytes: number }
+
+function summed(rows: readonly Summed[]): Totals & { seqs: number[] } {
+  let objects = 0
+  let size_bytes = 0
+  const seqs = rows.map(({ bucket_seq, object_count, total_size_bytes }) => {
+    objects += object_count
+    size_bytes += total_size_bytes
+    return bucket_seq
+  })
+  return { seqs, count: rows.length, objects, size_bytes }
 }
 
-type Restriction = { match: SearchMatch | null; filter: FilterNode | null; seqs: readonly number[] | null }
+type Restriction = { match: SearchMatch | null; filter: FilterNode | null; hasSeqs: boolean }
 
 /** Matching buckets in no order, read through the search column if there is a search. */
-function matchingRows(db: DbOrTrx, namespaceId: string, { match, filter, seqs }: Restriction) {
-  let query = db
-    .selectFrom('buckets')
-    .where('buckets.namespace_id', '=', namespaceId)
-    .where(compileFilter(filter, bucketTarget[dialect(db)]))
-  if (!match) return query
+function matchingRows(db: DbOrTrx, { match, filter, hasSeqs }: Restriction) {
+  const passes = compileFilter(filter, bucketTarget[dialect(db)])
+  const buckets = db.selectFrom('buckets').where('buckets.namespace_id', '=', NAMESPACE).where(passes)
+  if (!match) return buckets
   // SQLite keeps the order of a cross join: the narrow table first, then the rows that it leaves.
-  let searched = db
+  const searched = db
     .selectFrom('bucket_search as s')
     .crossJoin('buckets')
-    .where('s.namespace_id', '=', namespaceId)
+    .where('s.namespace_id', '=', NAMESPACE)
+    .$if(hasSeqs, (query) => query.where(isOneOf(db, 's.bucket_seq', slot('seqs'))))
+    .where(searchCondition(match, dialect(db), (i) => slot(`literal_${i}`)))
     .whereRef('buckets.bucket_seq', '=', 's.bucket_seq')
-    .where(match.condition)
-    .where('buckets.namespace_id', '=', namespaceId)
-    .where(compileFilter(filter, bucketTarget[dialect(db)]))
-  if (seqs) searched = searched.where(isOneOf(db, 's.bucket_seq', seqs))
-  query = searched as unknown as typeof query
-  return query
+    .where('buckets.namespace_id', '=', NAMESPACE)
+    .where(passes)
+  return searched as unknown as typeof buckets
 }
 
-/** Numbers as one parameter: the statement stays the same however many there are. */
-export function isOneOf(db: DbOrTrx, column: string, seqs: readonly number[]): Expression<SqlBool> {
+/** Whether a column is among numbers that are one parameter: the statement stays the same however many there are. */
+export function isOneOf(db: DbOrTrx, column: string, seqs: unknown): Expression<SqlBool> {
   return dialect(db) === 'sqlite'
-    ? sql<SqlBool>`${sql.ref(column)} in (select value from json_each(${JSON.stringify(seqs)}))`
+    ? sql<SqlBool>`${sql.ref(column)} in (select value from json_each(${seqs}))`
     : sql<SqlBool>`${sql.ref(column)} = any(${seqs}::bigint[])`
 }
+
+/** The parameter of `isOneOf`. */
+export const numberList = (db: DbOrTrx, seqs: readonly number[]): unknown =>
+  dialect(db) === 'sqlite' ? JSON.stringify(seqs) : seqs
 
 /** The condition that a bucket matches, for a query that walks an order and stops early. */
 export function isMatch(
@@ -117,10 +158,10 @@ export function isMatch(
 ): Expression<SqlBool>[] {
   const conditions = [compileFilter(filter, bucketTarget[dialect(db)])]
   if (search) {
-    const { condition } = searchMatch(search, dialect(db))
+    const found = searchCondition(searchMatch(search, dialect(db)), dialect(db))
     conditions.push(
       sql<SqlBool>`exists (select 1 from bucket_search as s
-        where s.namespace_id = ${namespaceId} and s.bucket_seq = buckets.bucket_seq and ${condition})`,
+        where s.namespace_id = ${namespaceId} and s.bucket_seq = buckets.bucket_seq and ${found})`,
     )
   }
   return conditions

@@ -6,11 +6,13 @@ import { compileSearch } from '../../platform/db/filters/search.ts'
 import { SEARCH_FIELDS } from './list-fields.ts'
 import { isAmbiguous, SEPARATOR, withoutSeparator } from './search-text.ts'
 
-/** A search as a condition on `bucket_search as s` joined with `buckets`. */
+/** A search as conditions on `bucket_search as s` joined with `buckets`. */
 export type SearchMatch = {
-  /** Texts that `s.folded` of every match holds, or null where it need not hold them as they are. */
-  literals: readonly string[] | null
-  condition: Expression<SqlBool>
+  /** Texts that `s.folded` of every match holds. */
+  literals: readonly string[]
+  case_sensitive: boolean
+  /** What the literals cannot say, as a condition on the bucket. */
+  check: Expression<SqlBool> | null
 }
 
 /**
@@ -21,27 +23,39 @@ export type SearchMatch = {
 export function searchMatch(pattern: SearchPattern, dialect: Dialect): SearchMatch {
   const runs = pattern.glob ? globRuns(pattern.pieces) : [{ text: searchedText(pattern), start: '', end: '' }]
   const { case_sensitive } = pattern
-  const literals = runs.map(({ text, start, end }) => {
-    const folded = case_sensitive ? foldCase(text) : text
-    return `${start}${withoutSeparator(folded)}${end}`
-  })
-  const conditions = literals.map((literal) => holds(literal, dialect, case_sensitive))
   const hasOneChar = pattern.pieces.some((piece) => piece.includes(null))
-  if (case_sensitive || hasOneChar || runs.length > 1 || runs.some(({ text }) => isAmbiguous(text)))
-    conditions.push(compileSearch(pattern, SEARCH_FIELDS, dialect))
+  const needsCheck =
+    case_sensitive || hasOneChar || runs.length > 1 || runs.some(({ text }) => isAmbiguous(text))
   return {
-    literals: case_sensitive ? null : literals,
-    condition:
-      conditions.length === 0 ? sql<SqlBool>`1 = 1` : sql<SqlBool>`${sql.join(conditions, sql` and `)}`,
+    literals: runs.map(({ text, start, end }) => {
+      const folded = case_sensitive ? foldCase(text) : text
+      return `${start}${withoutSeparator(folded)}${end}`
+    }),
+    case_sensitive,
+    check: needsCheck ? compileSearch(pattern, SEARCH_FIELDS, dialect) : null,
   }
 }
 
-function holds(literal: string, dialect: Dialect, case_sensitive: boolean): Expression<SqlBool> {
+/** All of a search as one condition; `bind` says what stands for the parameter of each literal. */
+export function searchCondition(
+  { literals, case_sensitive, check }: SearchMatch,
+  dialect: Dialect,
+  bind: (i: number) => unknown = (i) => literalParameter(literals[i]!, dialect),
+): Expression<SqlBool> {
+  const conditions = literals.map((_, i) => holds(bind(i), dialect, case_sensitive))
+  if (check) conditions.push(check)
+  return conditions.length === 0 ? sql<SqlBool>`1 = 1` : sql<SqlBool>`${sql.join(conditions, sql` and `)}`
+}
+
+/** PostgreSQL's trigram index serves LIKE. */
+export const literalParameter = (literal: string, dialect: Dialect): string =>
+  dialect === 'sqlite' ? literal : `%${literal.replace(/[\\%_]/g, '\\$&')}%`
+
+function holds(parameter: unknown, dialect: Dialect, case_sensitive: boolean): Expression<SqlBool> {
   const found =
     dialect === 'sqlite'
-      ? sql<SqlBool>`instr(s.folded, ${literal}) > 0`
-      : // The form that a trigram index serves.
-        sql<SqlBool>`s.folded like ${`%${literal.replace(/[\\%_]/g, '\\$&')}%`}`
+      ? sql<SqlBool>`instr(s.folded, ${parameter}) > 0`
+      : sql<SqlBool>`s.folded like ${parameter}`
   if (!case_sensitive) return found
   // Folding composes characters: text beyond ASCII may hold a phrase as it is and not when folded.
   const length = sql.raw(dialect === 'sqlite' ? 'length' : 'char_length')
