@@ -70,16 +70,11 @@ function manhattanDistance(rows: Float32Array, offset: number, query: Float32Arr
 export function normalized(vector: ArrayLike<number>): Float32Array {
   // Copying memory and plain loops: iterating a thousand numbers costs twenty times as much.
   const copy = vector instanceof Float32Array ? vector.slice() : Float32Array.from(vector)
-  // Dividing by the largest value first keeps huge numbers from overflowing when squared.
-  let largest = 0
-  for (let i = 0; i < copy.length; i += 1) largest = Math.max(largest, Math.abs(copy[i]!))
-  if (largest === 0) return copy
+  // Squares of Float32 values neither overflow nor vanish as doubles, so nothing is scaled before.
   let sum = 0
-  for (let i = 0; i < copy.length; i += 1) {
-    const part = copy[i]! / largest
-    sum += part * part
-  }
-  const scale = largest * Math.sqrt(sum)
+  for (let i = 0; i < copy.length; i += 1) sum += copy[i]! * copy[i]!
+  if (sum === 0) return copy
+  const scale = Math.sqrt(sum)
   for (let i = 0; i < copy.length; i += 1) copy[i]! /= scale
   return copy
 }
