@@ -110,6 +110,33 @@ export function vectorIndexesSuite(name: string, dialect: Dialect, create: Facto
     assert.deepEqual(matches, [])
   })
 
+  rule('writers at once lose no change, whoever commits first', async (_t, { db, indexes }) => {
+    await makeCollection(db, 'col_a')
+    const id = await makeVectorIndex(db, 2)
+    const seqs = await makeDocuments(
+      db,
+      'col_a',
+      Array.from({ length: 24 }, () => ({})),
+    )
+    const find = async () => {
+      const vector = Float32Array.of(1, 0)
+      const search = { vector_index_id: id, vector, top_k: 50, collection_ids: ['col_a'] }
+      const { matches } = await indexes.search(search)
+      return matches.map(({ document_seq }) => document_seq)
+    }
+    const write = async (document_seq: number, i: number) => {
+      await inTransaction(db, async (trx) => {
+        await putVectors(trx, [{ vector_index_id: id, document_seq, collection_id: 'col_a', vector: [1, i] }])
+        // Commits in another order than that of the writes, were it not for the lock.
+        await new Promise((resolve) => setTimeout(resolve, ((i * 7) % 10) * 5))
+      })
+      assert.ok((await find()).includes(document_seq), 'a search after the commit sees the document')
+    }
+    await find() // The index exists before the first change, so it has to follow.
+    await Promise.all(seqs.map(write))
+    assert.deepEqual((await find()).sort(), seqs.toSorted())
+  })
+
   rule('only the named collections are searched', async (_t, { db, indexes }) => {
     const id = await makeVectorIndex(db, 2)
     for (const collection of ['col_a', 'col_b', 'col_c']) {

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FeedRow } from './follower.ts'
 import type { DerivedIndex, IndexCheck, KeptIndex } from './kept-index.ts'
@@ -11,12 +12,20 @@ const UNITS_MAX = 1024
 /** Snapshots wait for a quiet moment, but not forever: saving a graph holds searches up (0.1 s per 100k). */
 const SNAPSHOT_LOOK_MS = 2000
 const SNAPSHOT_PATIENCE_MS = 60_000
+/**
+ * When the indexes of a thread take more than this share of the memory there is, those used longest
+ * ago are saved and let go of. Indexes in use stay, whatever they take.
+ */
+const MEMORY_SHARE_MAX = 0.35
+const IN_USE_MS = 60_000
 
 /** All indexes of a thread: opens them by id when first asked for, works and saves in the background. */
 export class IndexKeeper<Row extends FeedRow, Index extends DerivedIndex<Row>> {
   readonly #open: (id: number) => KeptIndex<Row, Index>
   readonly #onError: (error: unknown) => void
+  /** In order of their last use. */
   readonly #kept = new Map<number, KeptIndex<Row, Index>>()
+  readonly #usedAt = new WeakMap<KeptIndex<Row, Index>, number>()
   readonly #timer: NodeJS.Timeout
   #working = false
   #calledAt = 0
@@ -27,7 +36,9 @@ export class IndexKeeper<Row extends FeedRow, Index extends DerivedIndex<Row>> {
     this.#open = open
     this.#onError = onError
     this.#timer = setInterval(() => {
-      this.#saveDue().catch(onError)
+      this.#saveDue()
+        .then(() => this.#letGo())
+        .catch(onError)
     }, SNAPSHOT_LOOK_MS)
     this.#timer.unref()
   }
@@ -58,11 +69,29 @@ export class IndexKeeper<Row extends FeedRow, Index extends DerivedIndex<Row>> {
   }
 
   #keptOf(id: number): KeptIndex<Row, Index> {
-    const known = this.#kept.get(id)
-    if (known) return known
-    const kept = this.#open(id)
+    const kept = this.#kept.get(id) ?? this.#open(id)
+    this.#kept.delete(id)
     this.#kept.set(id, kept)
+    this.#usedAt.set(kept, performance.now())
     return kept
+  }
+
+  async #letGo(): Promise<void> {
+    const limit = MEMORY_SHARE_MAX * Math.min(process.constrainedMemory() || totalmem(), totalmem())
+    const bytesOf = ({ loaded }: KeptIndex<Row, Index>) => loaded?.bytes ?? 0
+    let bytes = [...this.#kept.values()].reduce((sum, kept) => sum + bytesOf(kept), 0)
+    for (const [id, kept] of [...this.#kept]) {
+      if (bytes <= limit) return
+      if (!this.#isIdle(kept)) continue
+      await kept.save()
+      if (!this.#isIdle(kept)) continue // It was asked for while it was saved.
+      this.#kept.delete(id)
+      bytes -= bytesOf(kept)
+    }
+  }
+
+  #isIdle(kept: KeptIndex<Row, Index>): boolean {
+    return performance.now() - this.#usedAt.get(kept)! > IN_USE_MS
   }
 
   get #isQuiet(): boolean {

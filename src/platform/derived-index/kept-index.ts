@@ -9,6 +9,8 @@ export type DerivedIndex<Row extends FeedRow> = Followed<Row> & {
   holds(row: Row): boolean
   /** The documents held. */
   seqs(): Iterable<number>
+  /** Memory it takes, roughly. */
+  readonly bytes: number
   /** Whether work is left that can be done bit by bit, between searches. */
   readonly hasWork: boolean
   /** Does about `units` of that work. */

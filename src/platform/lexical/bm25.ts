@@ -7,6 +7,9 @@ const B = 0.75
 /** Sums of a few dozen doubles may differ in the last digits; a bound must not lose to that. */
 const ROUNDING = 1 + 1e-9
 
+/** Finding one document by galloping takes as long as walking past so many. */
+const GALLOP_COST = 16
+
 /** One word of a query, as the index knows it. */
 export type QueryTerm = {
   postings: Postings[]
@@ -30,8 +33,8 @@ export class Bm25 {
   readonly #texts: TextTable
   readonly #base: number
   readonly #perWord: number
-  #scores = new Float64Array(0)
-  #touched = new Uint32Array(0)
+  readonly #scores: Float64Array<ArrayBuffer>
+  readonly #touched: Uint32Array<ArrayBuffer>
   #touchedCount = 0
 
   /** `scratch` is zero everywhere and is left so; it is as long as the table has slots, or longer. */
@@ -130,34 +133,68 @@ export class Bm25 {
     }
   }
 
+  /** Adds the remaining terms to the documents that can still reach the threshold. */
   #addToFew(terms: readonly Weighted[], bound: number, threshold: number): void {
     let rest = bound
     let few = this.#touched.slice(0, this.#touchedCount)
+    let isSorted = false
     for (const term of terms) {
-      const limit = threshold - rest * ROUNDING
-      few = few.filter((slot) => this.#scores[slot]! >= limit)
-      if (term === terms[0]) few.sort()
-      this.#addTo(few, term)
+      few = this.#reaching(few, threshold - rest * ROUNDING)
+      const length = term.postings.reduce((sum, { slots }) => sum + slots.length, 0)
+      if (few.length * GALLOP_COST > length) this.#addToTouched(term)
+      else {
+        if (!isSorted) few.sort()
+        isSorted = true
+        this.#addTo(few, term)
+      }
       rest -= term.upper
     }
   }
 
-  #kthScore(k: number): number {
-    const { alive } = this.#texts
-    const best = new TopK(k)
-    for (let i = 0; i < this.#touchedCount; i += 1) {
-      const slot = this.#touched[i]!
-      if (this.#scores[slot]! > best.threshold && alive[slot] === 1) best.offer(slot, this.#scores[slot]!)
+  #reaching(slots: Uint32Array<ArrayBuffer>, limit: number): Uint32Array<ArrayBuffer> {
+    const scores = this.#scores
+    let end = 0
+    for (let i = 0; i < slots.length; i += 1) {
+      const slot = slots[i]!
+      if (scores[slot]! >= limit) slots[end++] = slot
     }
+    return slots.subarray(0, end)
+  }
+
+  /** Adds a term to every document touched so far, by walking through all its postings. */
+  #addToTouched({ postings, weight }: Weighted): void {
+    const scores = this.#scores
+    const { lengths } = this.#texts
+    const base = this.#base
+    const perWord = this.#perWord
+    for (const { slots, counts } of postings) {
+      for (let i = 0; i < slots.length; i += 1) {
+        const slot = slots[i]!
+        const score = scores[slot]!
+        if (score === 0) continue
+        const count = counts[i]!
+        scores[slot] = score + (weight * count) / (count + base + perWord * lengths[slot]!)
+      }
+    }
+  }
+
+  #kthScore(k: number): number {
+    const best = new TopK(k)
+    this.#offerTouched(best)
     return best.threshold
   }
 
   #offerTouched(best: TopK): void {
+    const scores = this.#scores
+    const touched = this.#touched
     const { alive, seqs } = this.#texts
+    let threshold = best.threshold
     for (let i = 0; i < this.#touchedCount; i += 1) {
-      const slot = this.#touched[i]!
-      if (this.#scores[slot]! >= best.threshold && alive[slot] === 1)
-        best.offer(seqs[slot]!, this.#scores[slot]!)
+      const slot = touched[i]!
+      const score = scores[slot]!
+      if (score < threshold || alive[slot] !== 1) continue
+      best.offer(seqs[slot]!, score)
+      threshold = best.threshold
     }
   }
 

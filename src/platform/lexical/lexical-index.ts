@@ -11,6 +11,10 @@ const QUERY_WORDS_MAX = 512
 /** Dead slots are removed when they are this share of all, and enough to matter. */
 const DEAD_SHARE_MAX = 1 / 3
 const DEAD_MIN = 2000
+/** Memory of each part, roughly. */
+const POSTING_BYTES = 8
+const TERM_BYTES = 150
+const TEXT_BYTES = 80
 
 export type PackedLexicalIndex = { texts: PackedTexts; terms: PackedTerms; postings: PackedPostings }
 
@@ -36,6 +40,10 @@ export class LexicalIndex implements DerivedIndex<TextRow> {
     return this.#revision
   }
 
+  get bytes(): number {
+    return this.#postings.size * POSTING_BYTES + this.#terms.size * TERM_BYTES + this.#texts.size * TEXT_BYTES
+  }
+
   has(document_seq: number): boolean {
     return this.#texts.slotOf(document_seq) !== undefined
   }
@@ -52,10 +60,12 @@ export class LexicalIndex implements DerivedIndex<TextRow> {
     if (this.holds(row)) return
     this.delete(row.document_seq)
     this.#revision += 1
-    const words = tokens(row.text)
-    const slot = this.#texts.add(row, words.length)
-    for (const [word, count] of counted(words))
-      this.#postings.add(this.#terms.note(word, count, words.length), slot, count)
+    const terms = tokens(row.text).map((word) => this.#terms.numberOf(word))
+    const slot = this.#texts.add(row, terms.length)
+    for (const [term, count] of counted(terms)) {
+      this.#terms.note(term, count, terms.length)
+      this.#postings.add(term, slot, count)
+    }
     if (this.#postings.isOverfull) this.#postings.pack(this.#terms.size, this.#texts.alive)
   }
 
@@ -140,8 +150,8 @@ export class LexicalIndex implements DerivedIndex<TextRow> {
   }
 }
 
-function counted(words: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>()
+function counted<T>(words: readonly T[]): Map<T, number> {
+  const counts = new Map<T, number>()
   for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1)
   return counts
 }

@@ -6,6 +6,7 @@ import { openDb } from '../db/db.ts'
 import type { Candidates } from '../derived-index/filtered-search.ts'
 import { IndexKeeper } from '../derived-index/index-keeper.ts'
 import { type IndexCheck, KeptIndex } from '../derived-index/kept-index.ts'
+import { removeStrays } from '../derived-index/remove-strays.ts'
 import { sendLog, serveThread } from '../derived-index/thread-server.ts'
 import { TopK } from '../derived-index/top-k.ts'
 import { lexicalFeed } from './lexical-feed.ts'
@@ -65,20 +66,29 @@ async function search(
   return { ...best.ranked(), plan: 'bm25', complete: best.size < k }
 }
 
+/** Every index that the database knows. */
+async function indexIds(): Promise<number[]> {
+  const rows = await db
+    .selectFrom('lexical_indexes')
+    .select('collection_seq')
+    .orderBy('collection_seq')
+    .execute()
+  return rows.map((row) => row.collection_seq)
+}
+
 serveThread<LexicalMethods>(port, {
   best: (query) => search(query, (index) => index.search(query.query, query.k)),
   among: (query) => search(query, (index) => index.among(query.query, query.k, query.document_seqs)),
   check: ({ collection_seq, repair }) => keeper.check(collection_seq, { repair }),
-  async indexes() {
-    const rows = await db
-      .selectFrom('lexical_indexes')
-      .select('collection_seq')
-      .orderBy('collection_seq')
-      .execute()
-    return rows.map((row) => row.collection_seq)
-  },
+  indexes: indexIds,
   async flush() {
     await keeper.save()
     return undefined
   },
 })
+
+indexIds()
+  .then((ids) => removeStrays(folder, ids))
+  .catch((error) =>
+    warn({ reason: String(error) }, 'Files of removed keyword indexes could not be cleared away.'),
+  )

@@ -35,6 +35,10 @@ export class PostingStore {
     this.#packed = packed
   }
 
+  get size(): number {
+    return this.#packed.slots.length + this.#fresh.size + (this.#packing?.fresh.size ?? 0)
+  }
+
   get isTidy(): boolean {
     if (this.#packing) return false
     return this.#fresh.size < Math.max(FRESH_MIN, this.#packed.slots.length * FRESH_SHARE)

@@ -46,13 +46,15 @@ export class TermTable {
     return this.#numberOf.get(word)
   }
 
-  /** Notes that a new document of `length` words holds `word` so many times; returns its number. */
-  note(word: string, count: number, length: number): number {
-    const term = this.#numberOf.get(word) ?? this.#add(word)
+  numberOf(word: string): number {
+    return this.#numberOf.get(word) ?? this.#add(word)
+  }
+
+  /** Notes that a new document of `length` words holds the term so many times. */
+  note(term: number, count: number, length: number): void {
     this.#documentCounts[term]! += 1
     this.#countsMax[term] = Math.max(this.#countsMax[term]!, Math.min(count, COUNT_MAX))
     this.#lengthsMin[term] = Math.min(this.#lengthsMin[term]!, length)
-    return term
   }
 
   noteRemoval(): void {

@@ -7,7 +7,7 @@ export const TOKEN_RULES = 'words-porter-1'
 /** Longer words are cut: they are rarely words, and the dictionary must not grow by them. */
 const LENGTH_MAX = 64
 /** Stems remembered; the same words come again and again. */
-const STEMS_MAX = 50_000
+const STEMS_MAX = 100_000
 
 const ASCII = /^[\x20-\x7e\s]*$/
 const WORD = /[\p{L}\p{N}\p{M}]+/gu
@@ -41,12 +41,14 @@ export function queryTokens(query: string): string[] {
   return stemmed(telling.length > 0 ? telling : words)
 }
 
-const wordsOf = (text: string): string[] => [...folded(text).matchAll(WORD)].map(([word]) => word)
+const wordsOf = (text: string): string[] => folded(text).match(WORD) ?? []
 
 function stemmed(words: readonly string[]): string[] {
   const found: string[] = []
   for (const word of words) {
-    if (UNSPACED.test(word)) addUnspaced(word, found)
+    const stem = stems.get(word)
+    if (stem !== undefined) found.push(stem)
+    else if (UNSPACED.test(word)) addUnspaced(word, found)
     else found.push(stemOf(word))
   }
   return found
@@ -61,14 +63,15 @@ function folded(text: string): string {
 
 function stemOf(word: string): string {
   // A cut may go through a character of two code units.
-  if (!ENGLISH.test(word)) return word.slice(0, LENGTH_MAX).toWellFormed()
-  const known = stems.get(word)
-  if (known !== undefined) return known
+  const short = owned(word.slice(0, LENGTH_MAX).toWellFormed())
+  const stem = ENGLISH.test(short) ? stemmer(short) : short
   if (stems.size >= STEMS_MAX) stems.clear()
-  const stem = stemmer(word.slice(0, LENGTH_MAX))
-  stems.set(word, stem)
+  stems.set(short, stem)
   return stem
 }
+
+/** A copy: V8 keeps a long word as a view into its text, and so would keep the text. */
+const owned = (word: string): string => (word.length < 13 ? word : Buffer.from(word).toString())
 
 function addUnspaced(word: string, found: string[]): void {
   for (const [run] of word.matchAll(UNSPACED_RUN)) {

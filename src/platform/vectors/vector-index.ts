@@ -26,6 +26,9 @@ const DEAD_MIN = 2000
 /** More slots than this waiting for the graph are a bulk build, which uses every core. */
 const BULK_SLOTS = 20_000
 const COMPACT_ROWS = 2000
+/** Memory beside the numbers: of a row (directory, map of slots) and of a slot in the graph (its links). */
+const ROW_BYTES = 64
+const GRAPH_LINK_BYTES = 300
 
 /**
  * Costs in nanoseconds a number, to choose between plans: scanning by usearch, scanning in
@@ -69,6 +72,11 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
 
   get revision(): number {
     return this.#revision
+  }
+
+  get bytes(): number {
+    const graph = (this.#graph?.size ?? 0) * (this.#rows.dimensions * 2 + GRAPH_LINK_BYTES)
+    return this.#rows.size * (this.#rows.dimensions * 4 + ROW_BYTES) + graph
   }
 
   has(document_seq: number): boolean {

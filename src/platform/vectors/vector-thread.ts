@@ -7,6 +7,7 @@ import { openDb } from '../db/db.ts'
 import type { Candidates } from '../derived-index/filtered-search.ts'
 import { IndexKeeper } from '../derived-index/index-keeper.ts'
 import { type IndexCheck, KeptIndex } from '../derived-index/kept-index.ts'
+import { removeStrays } from '../derived-index/remove-strays.ts'
 import { sendLog, serveThread } from '../derived-index/thread-server.ts'
 import { normalized, SIMILARITIES } from './similarity.ts'
 import { parseSignature, vectorFeed } from './vector-feed.ts'
@@ -71,22 +72,31 @@ async function search(
   return run(index, similarity.normalized ? normalized(vector) : vector)
 }
 
+/** Every index that the database knows. */
+async function indexIds(): Promise<number[]> {
+  const rows = await db
+    .selectFrom('vector_indexes')
+    .select('vector_index_id')
+    .orderBy('vector_index_id')
+    .execute()
+  return rows.map((row) => row.vector_index_id)
+}
+
 serveThread<VectorMethods>(port, {
   best: (query) =>
     search(query, (index, vector) => index.search(vector, query.k, query.collection_ids, query.probe)),
   among: (query) =>
     search(query, (index, vector) => index.among(vector, query.k, query.collection_ids, query.document_seqs)),
   check: ({ vector_index_id, repair }) => keeper.check(vector_index_id, { repair }),
-  async indexes() {
-    const rows = await db
-      .selectFrom('vector_indexes')
-      .select('vector_index_id')
-      .orderBy('vector_index_id')
-      .execute()
-    return rows.map((row) => row.vector_index_id)
-  },
+  indexes: indexIds,
   async flush() {
     await keeper.save()
     return undefined
   },
 })
+
+indexIds()
+  .then((ids) => removeStrays(folder, ids))
+  .catch((error) =>
+    warn({ reason: String(error) }, 'Files of removed vector indexes could not be cleared away.'),
+  )
