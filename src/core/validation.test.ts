@@ -68,6 +68,15 @@ test('every violation is listed, in the words that clients match', () => {
   assert.deepEqual(check([]).violations[0]?.type, 'dict_type')
 })
 
+test('the length of a string is its number of code points', () => {
+  assert.deepEqual(check({ name: '😀'.repeat(5) }).violations, [])
+  assert.equal(check({ name: '😀'.repeat(6) }).violations[0]?.type, 'string_too_long')
+  const two = Type.String({ minLength: 2 })
+  const violations: Violation[] = []
+  validator(two)('😀', [], violations)
+  assert.equal(violations[0]?.type, 'string_too_short')
+})
+
 test('numbers beyond what JavaScript keeps exactly are refused, not rounded', () => {
   assert.equal(check({ name: 'a', limit: 1e300 }).violations.length, 1)
   assert.equal(check({ name: 'a', limit: '9007199254740993' }).violations[0]?.type, 'int_parsing')

@@ -78,14 +78,14 @@ function string(schema: Node): Validate {
   return (value, loc, violations) => {
     if (typeof value !== 'string')
       return fail(violations, loc, 'string_type', 'Input should be a valid string')
-    if (minimum !== undefined && value.length < minimum)
+    if (minimum !== undefined && isShorter(value, minimum))
       return fail(
         violations,
         loc,
         'string_too_short',
         `String should have at least ${minimum} character${plural(minimum)}`,
       )
-    if (maximum !== undefined && value.length > maximum)
+    if (maximum !== undefined && isLonger(value, maximum))
       return fail(
         violations,
         loc,
@@ -104,6 +104,12 @@ function string(schema: Node): Validate {
     return value
   }
 }
+
+/** JSON Schema counts code points. A string has at least half as many of them as UTF-16 units. */
+const isShorter = (text: string, minimum: number) =>
+  text.length < minimum || (text.length < 2 * minimum && [...text].length < minimum)
+const isLonger = (text: string, maximum: number) =>
+  text.length > maximum && (text.length > 2 * maximum || [...text].length > maximum)
 
 const plural = (count: number) => (count === 1 ? '' : 's')
 
@@ -267,7 +273,7 @@ function object(schema: Node, root: Node): Validate {
       const given = Object.hasOwn(value, member.key) ? value[member.key] : undefined
       // Clients treat absent and null alike: null where a default exists means "the default".
       if (given === undefined || (given === null && !member.nullable && member.fallback !== undefined)) {
-        if (member.fallback !== undefined) result[member.key] = structuredClone(member.fallback)
+        if (member.fallback !== undefined) result[member.key] = copyOf(member.fallback)
         else if (member.required) fail(violations, [...loc, member.key], 'missing', 'Field required')
       } else if (given === null && !member.nullable && !member.required) {
         // An optional member that is null is an absent one.
@@ -278,6 +284,9 @@ function object(schema: Node, root: Node): Validate {
     return result
   }
 }
+
+/** Scalars need no copy, and cloning is slow. */
+const copyOf = (value: unknown) => (typeof value === 'object' ? structuredClone(value) : value)
 
 function acceptsNull(schema: Node): boolean {
   if (schema.type === 'null' || schema.const === null) return true

@@ -45,6 +45,7 @@ test('a slip of the pen leads to the name that was meant', () => {
   assert.equal(registry.didYouMean('Image-Extractor')[0], 'image_extractor')
   assert.equal(registry.didYouMean('text')[0], 'text_extractor')
   assert.deepEqual(registry.didYouMean('x'.repeat(100_000)), [])
+  assert.deepEqual(registry.didYouMean('constructor'), [])
 })
 
 test('the built-in extractors are registered under their catalogue ids', () => {

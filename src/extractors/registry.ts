@@ -17,19 +17,21 @@ export type Registry<E extends Entry = Extractor> = {
 }
 
 /** Names that guides mention and no version ever had, and the extractors that do what they promise. */
-const NAMED_BUT_NOT_REAL: Record<string, readonly string[]> = {
-  video_extractor: ['multimodal_extractor'],
-  scene_extractor: ['multimodal_extractor'],
-  clip_vit_l_14: ['image_extractor', 'multimodal_extractor'],
-  clip_extractor: ['image_extractor', 'multimodal_extractor'],
-  face_detector: ['face_identity_extractor'],
-  face_extractor: ['face_identity_extractor'],
-  pdf_extractor: ['document_graph_extractor', 'text_extractor'],
-  document_extractor: ['document_graph_extractor', 'text_extractor'],
-  table_extractor: ['document_graph_extractor'],
-  splade_extractor: ['text_extractor'],
-  colbert_extractor: ['text_extractor'],
-}
+const NAMED_BUT_NOT_REAL: ReadonlyMap<string, readonly string[]> = new Map(
+  Object.entries({
+    video_extractor: ['multimodal_extractor'],
+    scene_extractor: ['multimodal_extractor'],
+    clip_vit_l_14: ['image_extractor', 'multimodal_extractor'],
+    clip_extractor: ['image_extractor', 'multimodal_extractor'],
+    face_detector: ['face_identity_extractor'],
+    face_extractor: ['face_identity_extractor'],
+    pdf_extractor: ['document_graph_extractor', 'text_extractor'],
+    document_extractor: ['document_graph_extractor', 'text_extractor'],
+    table_extractor: ['document_graph_extractor'],
+    splade_extractor: ['text_extractor'],
+    colbert_extractor: ['text_extractor'],
+  }),
+)
 
 const SUGGESTIONS_MAX = 3
 
@@ -71,7 +73,7 @@ const VERSION_ORDER = new Intl.Collator('en', { numeric: true })
 function suggestions(sent: string, known: readonly string[]): string[] {
   const name = sent.trim().toLowerCase()
   const bare = name.replace(/[@_]v\d+$/, '')
-  const meant = NAMED_BUT_NOT_REAL[name] ?? NAMED_BUT_NOT_REAL[bare]
+  const meant = NAMED_BUT_NOT_REAL.get(name) ?? NAMED_BUT_NOT_REAL.get(bare)
   if (meant) return meant.filter((candidate) => known.includes(candidate))
   return known
     .map((candidate) => ({ candidate, distance: editDistance(stem(bare), stem(candidate)) }))

@@ -40,7 +40,7 @@ export function resolveInputs(schema: InputSchema, inputs: Record<string, unknow
   const violations: Violation[] = []
   const result: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(inputs))
-    if (value !== null && !(name in schema)) result[name] = value
+    if (value !== null && !Object.hasOwn(schema, name)) result[name] = value
   for (const [name, field] of Object.entries(schema)) {
     const loc = ['body', 'inputs', name]
     const given = Object.hasOwn(inputs, name) ? inputs[name] : undefined

@@ -119,7 +119,7 @@ export function templateProblem(text: string): string | null {
  */
 function plainPath(text: string): string[] | null {
   const match = /^\{\{-?\s*([A-Za-z]+)((?:\.[A-Za-z_]\w*)+)\s*-?\}\}$/.exec(text)
-  if (!match || !(match[1]!.toLowerCase() in NAMESPACES)) return null
+  if (!match || !Object.hasOwn(NAMESPACES, match[1]!.toLowerCase())) return null
   return [match[1]!.toLowerCase(), ...match[2]!.slice(1).split('.')]
 }
 

@@ -127,7 +127,8 @@ export function normalizeMime(mime: string | null | undefined): string | null {
 /** The type that a file name promises by its extension. */
 export function mimeOfFilename(filename: string | null | undefined): string | null {
   const extension = /\.(\w{1,10})$/.exec(filename ?? '')?.[1]?.toLowerCase()
-  return (extension && BY_EXTENSION[extension]) || null
+  // A file may be called `x.constructor`, and every object has a member of that name.
+  return (extension && Object.hasOwn(BY_EXTENSION, extension) && BY_EXTENSION[extension]) || null
 }
 
 /** True for types whose bytes are characters: text, JSON, XML and the like. */

@@ -107,5 +107,6 @@ test('spellings of one type are one type', () => {
   assert.equal(normalizeMime(undefined), null)
   assert.equal(mimeOfFilename('Photo.JPEG'), 'image/jpeg')
   assert.equal(mimeOfFilename('constructor'), null)
+  assert.equal(mimeOfFilename('a.constructor'), null)
   assert.equal(mimeOfFilename('x.constructor'), null)
 })
