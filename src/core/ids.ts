@@ -1,17 +1,27 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { hash, randomBytes, randomUUID } from 'node:crypto'
 
 const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz'
+
+/** Asking the system for random bytes costs more than an id, so they are fetched in bulk and used once. */
+const POOL_BYTES = 4096
+let pool: Uint8Array = new Uint8Array()
+let used = 0
+
+function randomByte(): number {
+  if (used === pool.length) {
+    pool = randomBytes(POOL_BYTES)
+    used = 0
+  }
+  return pool[used++]!
+}
 
 /** Random characters of `[a-z0-9]`, without modulo bias. */
 export function randomText(length: number, alphabet = ALPHABET): string {
   const limit = 256 - (256 % alphabet.length)
   let text = ''
   while (text.length < length) {
-    for (const byte of randomBytes(length * 2)) {
-      if (byte >= limit) continue
-      text += alphabet[byte % alphabet.length]
-      if (text.length === length) break
-    }
+    const byte = randomByte()
+    if (byte < limit) text += alphabet[byte % alphabet.length]
   }
   return text
 }
@@ -48,4 +58,4 @@ export const newId = {
 export const apiKey = () =>
   `sk_${randomText(43, 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789')}`
 
-export const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex')
+export const sha256 = (data: string | Uint8Array) => hash('sha256', data, 'hex')

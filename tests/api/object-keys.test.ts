@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { BucketSchema } from '../../src/core/bucket-schema.ts'
+import { createObjectService } from '../../src/resources/objects/index.ts'
 import { type ObjectsApp, objectsApp } from '../support/objects.ts'
 import { DIALECTS, type TestResponse } from '../support/test-app.ts'
 
@@ -130,6 +131,28 @@ for (const dialect of DIALECTS) {
       assert.equal(new Set(upserts.map(({ body }) => body.object_id)).size, 1)
       assert.equal(upserts.filter(({ body }) => body.created).length, 1)
       assert.equal(await count(id), 2)
+    })
+
+    test('two servers that take the same keys in opposite orders both succeed', async () => {
+      const id = await keyed({ fields: ['sku'], default_policy: 'upsert' })
+      const { db, files, http, config } = kura.deps
+      const servers = [1, 2].map(() =>
+        createObjectService({ db, files, http, config, process: async () => null }),
+      )
+      const objects = Array.from({ length: 30 }, (_, i) => ({ sku: `k${i}`, title: 'T' }))
+      const query = { policy: null, auto_process: false }
+      for (let round = 0; round < 5; round++) {
+        const answers = await Promise.all(
+          servers.map((server, i) =>
+            server.createBatch(kura.scope, id, { objects: i === 0 ? objects : objects.toReversed() }, query),
+          ),
+        )
+        assert.deepEqual(
+          answers.map(({ succeeded_count }) => succeeded_count),
+          [30, 30],
+        )
+      }
+      assert.equal(await count(id), 30)
     })
 
     test('delete frees the key, and a changed key is checked again', async () => {

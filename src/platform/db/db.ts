@@ -66,3 +66,8 @@ export function isUniqueViolation(error: unknown): boolean {
   // PostgreSQL class 23505; SQLite extended codes SQLITE_CONSTRAINT_UNIQUE and _PRIMARYKEY.
   return code === '23505' || errcode === 2067 || errcode === 1555
 }
+
+/** Whether PostgreSQL ended a transaction because two waited for each other: running it again helps. */
+export function isDeadlock(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '40P01'
+}

@@ -1,7 +1,7 @@
 import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import { Grouping } from '../../lib/grouping.ts'
-import { type Db, inTransaction, isUniqueViolation } from '../../platform/db/db.ts'
+import { type Db, inTransaction, isDeadlock, isUniqueViolation } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
 import type { BucketRecord } from '../buckets/index.ts'
 import type { PreparedObject } from './prepare.ts'
@@ -9,8 +9,8 @@ import { ObjectWriter, stagedOf, type WriteResult } from './write.ts'
 
 /** Objects of one transaction: large enough to share a commit, small enough not to hold up other writers. */
 const GROUP_MAX = 200
-/** A unique index decides a race once; the loser then sees the winner's row. */
-const ATTEMPTS_MAX = 3
+/** Who loses a race for a unique key, or a deadlock, sees the winner's rows in the next attempt. */
+const ATTEMPTS_MAX = 5
 
 type Target = { scope: Scope; bucket: BucketRecord }
 type Item = { target: Target; objects: readonly PreparedObject[] }
@@ -73,7 +73,7 @@ export class ObjectWrites {
           return { result, writer }
         })
       } catch (error) {
-        if (!isUniqueViolation(error)) throw error
+        if (!isUniqueViolation(error) && !isDeadlock(error)) throw error
         if (attempt === ATTEMPTS_MAX) throw new KuraError('database_unavailable', {}, { cause: error })
       }
     }

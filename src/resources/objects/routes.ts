@@ -172,6 +172,8 @@ function writeRoutes(app: App, objects: ObjectService) {
 /** Fetching the blobs of a request that nobody waits for any more is of no use. */
 function whileConnected({ raw }: FastifyReply): { signal: AbortSignal } {
   const gone = new AbortController()
-  raw.once('close', () => gone.abort(new KuraError('bad_request', { reason: 'The client has gone.' })))
+  raw.once('close', () => {
+    if (!raw.writableFinished) gone.abort(new KuraError('bad_request', { reason: 'The client has gone.' }))
+  })
   return { signal: gone.signal }
 }

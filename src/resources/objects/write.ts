@@ -44,21 +44,31 @@ export class ObjectWriter {
   /** New objects, each judged alone: what one breaks does not touch the others. */
   async create(items: readonly PreparedObject[]): Promise<WriteResult[]> {
     const results = new Map<PreparedObject, WriteResult>()
-    const plain = items.filter(({ key, request }) => !key && !request.skip_duplicates)
     const fresh: { item: PreparedObject; object: StoredObject }[] = []
-    for (const item of plain) {
-      const result = await refusable(async () => ({ object: newObject(this.#bucket, item), how: 'created' }))
+    const looking: Looking[] = []
+    for (const item of items) {
+      // Taken in the order of the request, so that lists show it whatever order the rows are written in.
+      const created_at = timestamp()
+      const name = lookedFor(item)
+      if (name !== null) {
+        looking.push({ item, name, created_at })
+        continue
+      }
+      const result = await refusable(async () => {
+        return { object: newObject(this.#bucket, item, created_at), how: 'created' }
+      })
       results.set(item, result)
       if ('object' in result) fresh.push({ item, object: result.object })
     }
     await this.#insert(fresh, false)
-    // Those that look at other objects go one by one, so that the later of two equals sees the earlier.
-    for (const item of items)
-      if (!results.has(item)) results.set(item, await refusable(() => this.#place(item)))
+    // One by one, so that the later of two equals sees the earlier; and every server in the same order
+    // (the sort keeps equals in theirs), so that two of them do not wait for each other.
+    looking.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+    for (const one of looking) results.set(one.item, await refusable(() => this.#place(one)))
     return items.map((item) => results.get(item)!)
   }
 
-  async #place(item: PreparedObject): Promise<Written> {
+  async #place({ item, created_at }: Looking): Promise<Written> {
     if (item.key) {
       const { hash, policy, values } = item.key
       const known = await store.lockObjectByKey(this.trx, this.#scope, this.#bucket.bucket_id, hash)
@@ -73,7 +83,7 @@ export class ObjectWriter {
         hash && (await store.lockObjectByContent(this.trx, this.#scope, this.#bucket.bucket_id, hash))
       if (equal) return { object: equal, how: 'unchanged' }
     }
-    const object = newObject(this.#bucket, item)
+    const object = newObject(this.#bucket, item, created_at)
     await this.#insert([{ item, object }], item.request.skip_duplicates)
     return { object, how: 'created' }
   }
@@ -203,12 +213,21 @@ export class ObjectWriter {
   }
 }
 
+/** An object that must look at others before it is written, and what it looks for. */
+type Looking = { item: PreparedObject; name: string; created_at: string }
+
+/** The unique key or the content by which an object may be there already; null: it is new in any case. */
+function lookedFor({ key, request, blobs }: PreparedObject): string | null {
+  if (key) return key.hash
+  return request.skip_duplicates ? (contentHashOf(entriesOf(blobs)) ?? '') : null
+}
+
 function newObject(
   { bucket_id, schema }: BucketRecord,
   { request, blobs, key }: PreparedObject,
+  created_at: string,
 ): StoredObject {
   const entries = entriesOf(blobs)
-  const now = timestamp()
   return {
     object_id: newId.object(),
     bucket_id,
@@ -216,8 +235,8 @@ function newObject(
     status: 'DRAFT',
     error: null,
     size_bytes: sizeOf(entries),
-    created_at: now,
-    updated_at: now,
+    created_at,
+    updated_at: created_at,
     unique_key_hash: key?.hash ?? null,
     content_hash: contentHashOf(entries),
     source_details: [{ type: 'bucket', source_id: bucket_id }],
