@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import Type, { type Static } from 'typebox'
 import { KuraError } from './errors.ts'
 import { canonicalJson, isObject } from './json.ts'
@@ -71,8 +71,13 @@ export function encodeCursor(position: CursorPosition, query: unknown): string {
 export function decodeCursor(cursor: string, query: unknown): CursorPosition {
   const parsed = parseJson(Buffer.from(cursor, 'base64url').toString('utf8'))
   if (!Array.isArray(parsed) || parsed.length !== 3) throw new KuraError('cursor_invalid')
-  const [keys, id, hash] = parsed as unknown[]
-  if (!Array.isArray(keys) || !keys.every(isSortValue) || typeof id !== 'string' || hash !== queryHash(query))
+  const [keys, id, belongs_to] = parsed as unknown[]
+  if (
+    !Array.isArray(keys) ||
+    !keys.every(isSortValue) ||
+    typeof id !== 'string' ||
+    belongs_to !== queryHash(query)
+  )
     throw new KuraError('cursor_invalid')
   return { keys, id }
 }
@@ -90,5 +95,5 @@ const isSortValue = (value: unknown): value is string | number | null =>
 
 function queryHash(query: unknown): string {
   const text = canonicalJson(isObject(query) || Array.isArray(query) ? query : [query])
-  return createHash('sha256').update(text).digest('base64url').slice(0, 12)
+  return hash('sha256', text, 'base64url').slice(0, 12)
 }

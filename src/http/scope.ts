@@ -2,14 +2,17 @@ import type { FastifyRequest } from 'fastify'
 import { KuraError } from '../core/errors.ts'
 import { isObject } from '../core/json.ts'
 
+/** `is_deleting`: it can be read while it goes, and not written. */
+export type FoundNamespace = { namespace_id: string; is_deleting: boolean }
+
 /** Where the namespace of a request is looked up; all look-ups stay inside one organization. */
 export type NamespaceLookup = {
   /** By id first, then by exact name. */
-  find(organizationId: string, identifier: string): Promise<string | undefined>
+  find(organizationId: string, identifier: string): Promise<FoundNamespace | undefined>
   /** The namespace that holds a resource with this id. */
-  ownerOf(organizationId: string, resource_id: string): Promise<string | undefined>
+  ownerOf(organizationId: string, resource_id: string): Promise<FoundNamespace | undefined>
   /** The only namespace of the organization, else the one named `default`. */
-  fallback(organizationId: string): Promise<string | undefined>
+  fallback(organizationId: string): Promise<FoundNamespace | undefined>
 }
 
 /** Ids in a path that tell the namespace when no header does. */
@@ -19,7 +22,10 @@ const RESOURCE_ID = /^(?:bkt|obj|btch|col|ret)_/
  * The namespace of a request, in the order of the contract: X-Namespace, X-Namespace-Id, body,
  * owner of an id in the path, the only or default namespace.
  */
-export async function resolveNamespace(request: FastifyRequest, lookup: NamespaceLookup): Promise<string> {
+export async function resolveNamespace(
+  request: FastifyRequest,
+  lookup: NamespaceLookup,
+): Promise<FoundNamespace> {
   const { organizationId } = request.caller
   const named = namedNamespace(request)
   if (named) {

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { ValidationError, type Violation } from '../core/errors.ts'
+import { KuraError, ValidationError, type Violation } from '../core/errors.ts'
 import { isObject } from '../core/json.ts'
 import { validator } from '../core/validation.ts'
 import type { App } from './app.ts'
@@ -23,11 +23,18 @@ export function registerValidation(app: App, { namespaces }: { namespaces: Names
     if (permission !== undefined) {
       requirePermission(request.caller, permission)
       const { organizationId } = request.caller
-      const namespaceId = scope === 'namespace' ? await resolveNamespace(request, namespaces) : ''
+      const namespaceId = scope === 'namespace' ? await namespaceOf(request, namespaces) : ''
       request.scope = { organizationId, namespaceId }
     }
     checkShape(request)
   })
+}
+
+async function namespaceOf(request: FastifyRequest, namespaces: NamespaceLookup): Promise<string> {
+  const { namespace_id, is_deleting } = await resolveNamespace(request, namespaces)
+  if (is_deleting && request.routeOptions.config.permission !== 'read')
+    throw new KuraError('resource_deleting', { resource: 'namespace' })
+  return namespace_id
 }
 
 function checkShape(request: FastifyRequest): void {

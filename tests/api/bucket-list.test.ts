@@ -162,7 +162,7 @@ async function makeBuckets({ request, deps }: TestApp, count: number, random: nu
 
 async function defaultScope({ bootstrap, namespaceLookup }: TestApp['deps']) {
   const { organizationId } = bootstrap
-  return { organizationId, namespaceId: (await namespaceLookup.fallback(organizationId))! }
+  return { organizationId, namespaceId: (await namespaceLookup.fallback(organizationId))!.namespace_id }
 }
 
 const ids = (buckets: readonly Bucket[]) => buckets.map(({ bucket_id }) => bucket_id)

@@ -5,7 +5,7 @@ import { type Db, inTransaction } from '../../platform/db/db.ts'
 import { listedExtractor } from './extractors.ts'
 
 /** The name that clients fall back to. */
-const DEFAULT_NAME = 'default'
+export const DEFAULT_NAME = 'default'
 
 /** An organization without any namespace gets one with every extractor, so that nothing must be set up first. */
 export async function ensureDefaultNamespace(

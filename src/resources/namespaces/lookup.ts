@@ -1,4 +1,8 @@
+import type { FoundNamespace, NamespaceLookup } from '../../http/scope.ts'
 import type { Db } from '../../platform/db/db.ts'
+import { slot, Templates } from '../../platform/db/templates.ts'
+import { DEFAULT_NAME } from './default.ts'
+import { DELETING } from './delete.ts'
 
 /** Tables whose ids tell the namespace of a request, by id prefix. */
 const OWNERS = {
@@ -9,40 +13,60 @@ const OWNERS = {
   ret_: ['retrievers', 'retriever_id'],
 } as const
 
-/** Where the namespace of a request is found; nothing outside the organization is ever seen. */
-export function namespaceLookup(db: Db) {
-  const ofOrganization = (organizationId: string) =>
-    db.selectFrom('namespaces').select('namespace_id').where('organization_id', '=', organizationId)
+type Row = { namespace_id: string; namespace_name: string; status: string }
+
+/** Where the namespace of a request is found; nothing outside the organization is ever seen. Every request asks. */
+export function namespaceLookup(db: Db): NamespaceLookup {
+  const templates = new Templates()
+  const ofOrganization = () =>
+    db
+      .selectFrom('namespaces')
+      .select(['namespace_id', 'namespace_name', 'status'])
+      .where('organization_id', '=', slot<string>('organizationId'))
   return {
-    async find(organizationId: string, identifier: string): Promise<string | undefined> {
-      const query = ofOrganization(organizationId)
-      const byId = await query.where('namespace_id', '=', identifier).executeTakeFirst()
-      const row = byId ?? (await query.where('namespace_name', '=', identifier).executeTakeFirst())
-      return row?.namespace_id
+    async find(organizationId, identifier) {
+      const rows = await templates.run<Row>(db, 'find', { organizationId, identifier }, () =>
+        ofOrganization()
+          .where((eb) =>
+            eb.or([
+              eb('namespace_id', '=', slot<string>('identifier')),
+              eb('namespace_name', '=', slot<string>('identifier')),
+            ]),
+          )
+          .compile(),
+      )
+      return found(rows.find(({ namespace_id }) => namespace_id === identifier) ?? rows[0])
     },
 
-    async ownerOf(organizationId: string, resource_id: string): Promise<string | undefined> {
+    async ownerOf(organizationId, resource_id) {
       const owner = OWNERS[resource_id.slice(0, 4) as keyof typeof OWNERS]
       if (!owner) return undefined
       const [table, column] = owner
-      const row = await ofOrganization(organizationId)
-        .where('namespace_id', 'in', (eb) =>
-          eb
-            .selectFrom(table as 'buckets')
-            .select('namespace_id')
-            .where(column as 'bucket_id', '=', resource_id),
-        )
-        .executeTakeFirst()
-      return row?.namespace_id
+      const [row] = await templates.run<Row>(db, table, { organizationId, resource_id }, () =>
+        ofOrganization()
+          .where('namespace_id', 'in', (eb) =>
+            eb
+              .selectFrom(table as 'buckets')
+              .select('namespace_id')
+              .where(column as 'bucket_id', '=', slot<string>('resource_id')),
+          )
+          .compile(),
+      )
+      return found(row)
     },
 
-    async fallback(organizationId: string): Promise<string | undefined> {
-      const rows = await ofOrganization(organizationId).limit(2).execute()
-      if (rows.length === 1) return rows[0]!.namespace_id
-      const named = await ofOrganization(organizationId)
-        .where('namespace_name', '=', 'default')
-        .executeTakeFirst()
-      return named?.namespace_id
+    async fallback(organizationId) {
+      const rows = await templates.run<Row>(db, 'any', { organizationId }, () =>
+        ofOrganization().limit(2).compile(),
+      )
+      if (rows.length === 1) return found(rows[0])
+      const [named] = await templates.run<Row>(db, 'default', { organizationId }, () =>
+        ofOrganization().where('namespace_name', '=', DEFAULT_NAME).compile(),
+      )
+      return found(named)
     },
   }
 }
+
+const found = (row: Row | undefined): FoundNamespace | undefined =>
+  row && { namespace_id: row.namespace_id, is_deleting: row.status === DELETING }

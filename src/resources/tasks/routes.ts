@@ -83,5 +83,5 @@ async function namedNamespace(request: FastifyRequest, lookup: NamespaceLookup):
   if (typeof header !== 'string' || header.trim() === '') return null
   const found = await lookup.find(request.scope.organizationId, header.trim())
   if (!found) throw new KuraError('namespace_not_found', { resource: 'namespace', id: header })
-  return found
+  return found.namespace_id
 }
