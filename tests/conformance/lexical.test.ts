@@ -12,7 +12,7 @@ import {
   putText,
   trimLexicalChanges,
 } from '../../src/platform/lexical/lexical-store.ts'
-import { tokens } from '../../src/platform/lexical/tokens.ts'
+import { queryTokens, tokens } from '../../src/platform/lexical/tokens.ts'
 import type { VectorFilter, VectorMatch } from '../../src/platform/vectors/vectors.ts'
 import { DIALECTS } from '../support/test-db.ts'
 import { makeCollection, makeDocuments, searchDatabase, seededRandom } from '../support/vector-rows.ts'
@@ -377,7 +377,7 @@ function inProcessSuite(dialect: Dialect): void {
 function bm25(texts: ReadonlyMap<number, string>, query: string): VectorMatch[] {
   const documents = [...texts].map(([document_seq, text]) => ({ document_seq, words: tokens(text) }))
   const average = documents.reduce((sum, { words }) => sum + words.length, 0) / documents.length
-  const asked = tokens(query)
+  const asked = queryTokens(query)
   const frequency = new Map(
     asked.map((word) => [word, documents.filter(({ words }) => words.includes(word)).length]),
   )

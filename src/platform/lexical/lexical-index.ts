@@ -4,7 +4,7 @@ import { Bm25, type QueryTerm } from './bm25.ts'
 import { type PackedPostings, PostingStore } from './posting-store.ts'
 import { type PackedTerms, TermTable } from './term-table.ts'
 import { type PackedTexts, type TextRow, TextTable } from './text-table.ts'
-import { tokens } from './tokens.ts'
+import { queryTokens, tokens } from './tokens.ts'
 
 /** Distinct words of a query that count; a query that is a whole document is cut after its first words. */
 const QUERY_WORDS_MAX = 512
@@ -131,7 +131,7 @@ export class LexicalIndex implements DerivedIndex<TextRow> {
   #queryTerms(query: string): QueryTerm[] {
     const terms: QueryTerm[] = []
     const { alive } = this.#texts
-    const words = [...counted(tokens(query))].slice(0, QUERY_WORDS_MAX)
+    const words = [...counted(queryTokens(query))].slice(0, QUERY_WORDS_MAX)
     for (const [word, times] of words) {
       const term = this.#terms.find(word)
       if (term === undefined) continue
