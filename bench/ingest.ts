@@ -49,7 +49,7 @@ export async function run(): Promise<void> {
 const objectOf = (n: number) => ({ text: `${n} `.padEnd(TEXT_BYTES, 'kura stores texts '), number: n })
 
 async function addCreates(report: Report): Promise<void> {
-  await withServer({ KURA_ENGINE_PROCESSES: '0' }, async ({ url, key, client }) => {
+  await withServer({ KURA_ENGINE_PROCESSES: '0' }, async ({ url, key, client, pid }) => {
     const bucket_id = await createBucket(client, 'objects', {
       text: { type: 'text' },
       number: { type: 'integer' },
@@ -59,7 +59,7 @@ async function addCreates(report: Report): Promise<void> {
     const one = (n: number) => JSON.stringify(objectOf(n))
     const many = (n: number) =>
       JSON.stringify({ objects: Array.from({ length: BATCH }, (_, i) => objectOf(n * BATCH + i)) })
-    const singles = await load({ url: path, headers, bodies: one, clients: CLIENTS, seconds: SECONDS })
+    const singles = await load({ url: path, headers, bodies: one, clients: CLIENTS, seconds: SECONDS, pid })
     const emptySingles = await ceiling({ bodies: one, clients: CLIENTS, seconds: SECONDS })
     report.add({
       what: `object creates, 1 KB text each, ${CLIENTS} clients, durable`,
@@ -67,7 +67,7 @@ async function addCreates(report: Report): Promise<void> {
       unit: '/s',
       target: { min: 5000 },
       beside: { name: 'empty handler, same bodies', value: emptySingles.rate },
-      note: `p95 ${singles.p95_ms.toFixed(1)} ms; durable SQLite inserts alone ${Math.round(durableInserts())}/s${failed(singles.failures)}`,
+      note: `p95 ${singles.p95_ms.toFixed(1)} ms; CPU ${singles.cpu_ms.toFixed(2)} ms each, empty handler ${emptySingles.cpu_ms.toFixed(2)} ms; durable SQLite inserts alone ${Math.round(durableInserts())}/s${failed(singles.failures)}`,
     })
     const batches = await load({
       url: `${path}/batch`,
@@ -75,6 +75,7 @@ async function addCreates(report: Report): Promise<void> {
       bodies: many,
       clients: 4,
       seconds: SECONDS,
+      pid,
     })
     const emptyBatches = await ceiling({ bodies: many, clients: 4, seconds: SECONDS })
     report.add({
@@ -83,7 +84,7 @@ async function addCreates(report: Report): Promise<void> {
       unit: '/s',
       target: { min: 20_000 },
       beside: { name: 'empty handler, same bodies', value: emptyBatches.rate * BATCH },
-      note: `p95 of a request ${batches.p95_ms.toFixed(1)} ms${failed(batches.failures)}`,
+      note: `p95 of a request ${batches.p95_ms.toFixed(1)} ms; CPU ${(batches.cpu_ms / BATCH).toFixed(3)} ms an object${failed(batches.failures)}`,
     })
   })
 }
@@ -111,8 +112,8 @@ type TextRun = {
   env: Record<string, string>
   count: number
   target: number
-  /** Texts per second of the model without Kura around it, on one thread. */
-  alone?: number
+  /** The model without Kura around it, on one thread. */
+  alone?: { rate: number; cpu_ms: number }
 }
 
 async function addTexts(report: Report, { label, env, count, target, alone }: TextRun): Promise<void> {
@@ -127,8 +128,8 @@ async function addTexts(report: Report, { label, env, count, target, alone }: Te
       value: rate,
       unit: '/s',
       target: { min: target },
-      ...(alone !== undefined && { beside: { name: 'the model alone, one thread', value: alone } }),
-      note: `${((cpu_s / count) * 1000).toFixed(2)} ms of CPU a text`,
+      ...(alone !== undefined && { beside: { name: 'the model alone, one thread', value: alone.rate } }),
+      note: `CPU ${((cpu_s / count) * 1000).toFixed(2)} ms a text${alone ? `, the model alone ${alone.cpu_ms.toFixed(2)} ms` : ''}`,
     })
   }
   report.add({
@@ -168,7 +169,7 @@ async function completed(
   return took_s
 }
 
-async function modelAlone(): Promise<number> {
+async function modelAlone(): Promise<{ rate: number; cpu_ms: number }> {
   const models = createModels({
     run: 'in_process',
     models_path: join(ROOT, 'models'),
@@ -185,10 +186,12 @@ async function modelAlone(): Promise<number> {
   await embed(32)
   const count = scaled(600, 100)
   const start_ms = performance.now()
+  const before = process.cpuUsage()
   await embed(count)
+  const { user, system } = process.cpuUsage(before)
   const rate = count / ((performance.now() - start_ms) / 1000)
   await models.close()
-  return rate
+  return { rate, cpu_ms: (user + system) / 1000 / count }
 }
 
 async function addPictures(report: Report): Promise<void> {

@@ -195,6 +195,7 @@ async function addVectorSearch(
     unit: '/s',
     ...(share === 1 && { target: { min: 3000 } }),
     beside: { name: 'empty handler, same bodies', value: empty.rate },
+    note: `CPU ${many.cpu_ms.toFixed(2)} ms a run, empty handler ${empty.cpu_ms.toFixed(2)} ms`,
   })
   report.add({
     what: `${label}: p95, 16 clients`,
@@ -237,12 +238,12 @@ async function addKind(
     what: `${kind}: runs, 16 clients`,
     value: many.rate,
     unit: '/s',
-    note: `p50 ${many.p50_ms.toFixed(2)} ms, p95 ${many.p95_ms.toFixed(2)} ms`,
+    note: `p50 ${many.p50_ms.toFixed(2)} ms, p95 ${many.p95_ms.toFixed(2)} ms; CPU ${many.cpu_ms.toFixed(2)} ms a run`,
   })
 }
 
 async function loadOn(
-  { url, key }: BenchServer,
+  { url, key, pid }: BenchServer,
   kind: string,
   bodies: string[],
   clients: number,
@@ -253,6 +254,7 @@ async function loadOn(
     bodies,
     clients,
     seconds: SECONDS,
+    pid,
   })
   if (result.failures > 0) throw new Error(`${result.failures} of ${result.answers} runs of ${kind} failed.`)
   return result

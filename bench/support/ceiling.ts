@@ -23,7 +23,7 @@ export async function startEmptyServer(): Promise<EmptyServer> {
 export async function ceiling(options: Omit<LoadOptions, 'url'>): Promise<Load> {
   const server = await startEmptyServer()
   try {
-    return await load({ ...options, url: server.url })
+    return await load({ ...options, url: server.url, pid: server.pid })
   } finally {
     await server.close()
   }

@@ -1,5 +1,6 @@
 import autocannon from 'autocannon'
 import { percentile } from './statistics.ts'
+import { usageOf } from './usage.ts'
 
 export type LoadOptions = {
   url: string
@@ -9,6 +10,8 @@ export type LoadOptions = {
   bodies?: readonly string[] | ((n: number) => string)
   clients: number
   seconds: number
+  /** The server's process, to count the CPU time of an answer. */
+  pid?: number
 }
 
 export type Load = {
@@ -18,15 +21,19 @@ export type Load = {
   p95_ms: number
   p99_ms: number
   answers: number
+  /** CPU time of the server and its children per answer; independent of what else the machine does. NaN without `pid`. */
+  cpu_ms: number
   /** Answers outside 200 to 299, and connections that broke. */
   failures: number
 }
 
 /** Keeps `clients` connections busy, each with one request at a time, and times every answer. */
 export async function load(options: LoadOptions): Promise<Load> {
-  const { url, method = 'POST', headers = {}, bodies = [], clients, seconds } = options
+  const { url, method = 'POST', headers = {}, bodies = [], clients, seconds, pid } = options
   let sent = 0
   const body = () => (typeof bodies === 'function' ? bodies(sent++) : (bodies[sent++ % bodies.length] ?? ''))
+  const cpu_s = () => (pid === undefined ? Number.NaN : (usageOf(pid)?.cpu_s ?? Number.NaN))
+  const before_s = cpu_s()
   const latencies_ms: number[] = []
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     const instance = autocannon(
@@ -51,6 +58,7 @@ export async function load(options: LoadOptions): Promise<Load> {
     p95_ms: percentile(latencies_ms, 0.95),
     p99_ms: percentile(latencies_ms, 0.99),
     answers: latencies_ms.length,
+    cpu_ms: ((cpu_s() - before_s) * 1000) / latencies_ms.length,
     failures: result.non2xx + result.errors + result.timeouts,
   }
 }

@@ -22,6 +22,7 @@ export class Report {
   readonly #name: string
   readonly #figures: Figure[] = []
   readonly #notes: string[] = []
+  readonly #load = loadavg()[0]!
 
   constructor(name: string, title: string) {
     this.#name = name
@@ -38,6 +39,10 @@ export class Report {
   }
 
   async finish(): Promise<void> {
+    if (this.#load > cpus().length / 2)
+      this.note(
+        `Other programs kept the machine busy when this began (load ${this.#load.toFixed(1)} on ${cpus().length} cores): times are longer and rates lower than they would be.`,
+      )
     printTable(
       ['figure', 'measured', 'target', 'kept', 'beside'],
       this.#figures.map((figure) => [
@@ -62,7 +67,7 @@ export class Report {
         cpus: cpus().length,
         model: cpus()[0]?.model,
         memory_gb: Math.round(totalmem() / 2 ** 30),
-        load_1_min: loadavg()[0],
+        load_1_min_at_start: this.#load,
         node: process.version,
       },
       figures: this.#figures.map((figure) => ({ ...figure, ...(figure.target && { kept: isKept(figure) }) })),
