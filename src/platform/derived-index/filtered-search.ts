@@ -1,8 +1,13 @@
 import type { VectorFilter, VectorMatch } from '../vectors/vectors.ts'
 import type { Ranked } from './top-k.ts'
 
-/** `complete`: there is nothing beyond these, so asking for more would return the same. */
-export type Candidates = Ranked & { plan: string; complete: boolean }
+export type Candidates = Ranked & {
+  plan: string
+  /** There is nothing beyond these, so asking for more would return the same. */
+  complete: boolean
+  /** How many documents were searched. */
+  total: number
+}
 
 /** A ranking that can be read from its top, or restricted to given documents. */
 export type CandidateSource = {
@@ -14,11 +19,14 @@ export type CandidateSource = {
 /** Candidates of the first look; at a pass rate of 10 % they hold the top ten with some room. */
 const PROBE_MIN = 192
 /**
- * Beyond so many candidates a look, the passing documents themselves are asked for. A candidate costs
- * 3 µs in a graph of 100,000 and about as much in the filter; a passing document half of that, if the
- * database has an index for the filter.
+ * Looking at a candidate costs about 6 µs (3 in a graph of 100,000, 3 in the filter), reading a
+ * passing document 2, if the database has an index for the filter. If it has none, reading them
+ * takes a scan of the collection, so a look that is cheap in any case is made first.
  */
-const PROBE_MAX = 600
+const CANDIDATE_COST = 3
+const PROBE_ALWAYS = 600
+/** A first look that suffices when half of the candidates pass, with some room. */
+const FIRST_FACTOR = 2.5
 /** Room for the pass rate further down being lower than the rate seen so far. */
 const MARGIN = 1.5
 /** Documents a filter is asked about at once; in rank order, so that the first pages often suffice. */
@@ -38,7 +46,7 @@ export async function filteredSearch(
   signal?: AbortSignal,
 ): Promise<{ matches: VectorMatch[]; plan: string }> {
   const walk = new Walk(filter, top_k, signal)
-  let k = Math.max(PROBE_MIN, Math.ceil(top_k * MARGIN))
+  let k = Math.max(PROBE_MIN, Math.ceil(top_k * FIRST_FACTOR))
   let askedForAll = false
   for (;;) {
     const candidates = await source.best(k, { probe: true })
@@ -49,7 +57,8 @@ export async function filteredSearch(
     // Half a match more than seen: after a fruitless look the rate is small, not zero.
     const rate = (walk.matches.length + 0.5) / candidates.seqs.length
     k = Math.ceil(Math.max(2 * k, (top_k / rate) * MARGIN))
-    if (k > Math.max(PROBE_MAX, 3 * top_k) && !askedForAll) {
+    const areFew = k > PROBE_ALWAYS && k * CANDIDATE_COST > rate * candidates.total
+    if (areFew && !askedForAll) {
       askedForAll = true
       const passing = await filter.all(ALL_MAX)
       signal?.throwIfAborted()

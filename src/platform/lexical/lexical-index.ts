@@ -78,14 +78,14 @@ export class LexicalIndex implements DerivedIndex<TextRow> {
   /** The `k` best documents for the words of the query; all that match when there are fewer. */
   search(query: string, k: number): Candidates {
     const found = this.#bm25().best(this.#queryTerms(query), k)
-    return { ...found, plan: 'bm25' }
+    return { ...found, plan: 'bm25', total: this.count }
   }
 
   /** The `k` best of the given documents. */
   among(query: string, k: number, document_seqs: readonly number[]): Candidates {
     const slots = document_seqs.flatMap((seq) => this.#texts.slotOf(seq) ?? [])
     const found = this.#bm25().among(this.#queryTerms(query), Uint32Array.from(slots).sort(), k)
-    return { ...found, plan: 'bm25' }
+    return { ...found, plan: 'bm25', total: this.count }
   }
 
   get hasWork(): boolean {

@@ -61,9 +61,10 @@ async function search(
   const indexes = await Promise.all([...new Set(collection_seqs)].map((seq) => keeper.get(seq)))
   const found = indexes.flatMap((index) => (index ? [run(index)] : []))
   if (found.length === 1) return found[0]!
+  const total = found.reduce((sum, one) => sum + one.total, 0)
   const best = new TopK(k)
   for (const { seqs, scores } of found) for (const [i, seq] of seqs.entries()) best.offer(seq, scores[i]!)
-  return { ...best.ranked(), plan: 'bm25', complete: best.size < k }
+  return { ...best.ranked(), plan: 'bm25', complete: best.size < k, total }
 }
 
 /** Every index that the database knows. */

@@ -132,14 +132,14 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
       if (slot !== undefined && this.#rows.matches(slot, flags))
         best.offer(document_seqs[i]!, this.#rows.score(slot, query))
     }
-    return { ...best.ranked(), plan: 'exact', complete: best.size < k }
+    return { ...best.ranked(), plan: 'exact', complete: best.size < k, total: count }
   }
 
   #searchExactly(query: Float32Array, k: number, { flags, count }: Wanted): Candidates {
     const rows = this.#rows
     const best = new TopK(Math.min(k, count))
     scanRange(rows, query, best, k, [0, rows.size], flags)
-    return { ...best.ranked(), plan: 'exact', complete: count < k }
+    return { ...best.ranked(), plan: 'exact', complete: count < k, total: count }
   }
 
   /** Undefined when an exact scan is cheaper, or when the graph did not show enough wanted rows. */
@@ -164,7 +164,7 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
       }
       const enough = best.size === k
       scanRange(rows, query, best, k, [graph.size, rows.size], wanted.flags)
-      if (enough) return { ...best.ranked(), plan: 'hnsw', complete: false }
+      if (enough) return { ...best.ranked(), plan: 'hnsw', complete: false, total: wanted.count }
       look *= LOOK_AGAIN_FACTOR
     }
     return undefined
@@ -235,5 +235,5 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
 }
 
 function nothing(): Candidates {
-  return { seqs: new Float64Array(0), scores: new Float64Array(0), plan: 'exact', complete: true }
+  return { seqs: new Float64Array(0), scores: new Float64Array(0), plan: 'exact', complete: true, total: 0 }
 }

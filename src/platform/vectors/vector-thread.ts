@@ -58,7 +58,7 @@ function openIndex(vector_index_id: number): KeptIndex<VectorRow, VectorIndex> {
   })
 }
 
-const NOTHING = { plan: 'exact', complete: true } as const
+const NOTHING = { plan: 'exact', complete: true, total: 0 } as const
 
 async function search(
   { vector_index_id, vector }: Query,
