@@ -10,6 +10,9 @@ export const ErrorCategory = Type.Enum(
   { $id: 'ErrorCategory' },
 )
 
+/** Members of the contract that stand for parts of its hosted service; declared, never sent. */
+const HOSTED_JOB = { ray_job_id: optional(Type.String()), celery_task_id: optional(Type.String()) }
+
 /** Equal errors of a tier, with some of those they hit. */
 export const BatchErrorDetail = Type.Object(
   {
@@ -21,6 +24,8 @@ export const BatchErrorDetail = Type.Object(
     affected_document_ids: Type.Optional(Type.Array(Type.String())),
     affected_count: Type.Integer({ minimum: 1 }),
     recovery_suggestion: optional(Type.String()),
+    traceback: optional(Type.String()),
+    metadata: Type.Optional(FreeObject),
   },
   { $id: 'BatchErrorDetail' },
 )
@@ -37,6 +42,7 @@ export const ExtractorJobInfo = Type.Object(
     documents_written: optional(Count),
     errors: Type.Optional(Type.Array(BatchErrorDetail)),
     error: optional(Type.String()),
+    ...HOSTED_JOB,
   },
   { $id: 'ExtractorJobInfo' },
 )
@@ -62,6 +68,8 @@ export const TierTaskInfo = Type.Object(
     documents_missing_input_fields: optional(Count),
     documents_submitted_to_engine: optional(Count),
     documents_written: optional(Count),
+    performance: optional(FreeObject),
+    ...HOSTED_JOB,
   },
   { $id: 'TierTaskInfo' },
 )
@@ -86,6 +94,8 @@ export const BatchModel = Type.Object(
     current_tier: optional(Count),
     total_tiers: Type.Integer({ minimum: 1 }),
     dag_tiers: optional(Type.Array(Type.Array(Type.String()))),
+    manifest_key: optional(Type.String()),
+    loaded_object_ids: optional(Type.Array(Type.String())),
     created_at: Timestamp,
     updated_at: Timestamp,
   },
@@ -112,8 +122,13 @@ export type SubmitBatchBody = Static<typeof SubmitBatchBody>
 export const PatchBatchBody = Type.Object({ metadata: optional(FreeObject) }, { $id: 'PatchBatchRequest' })
 export type PatchBatchBody = Static<typeof PatchBatchBody>
 
+/** Paging is read by the route, from body or query; it is declared here for generated clients. */
 export const ListBatchesBody = Type.Object(
-  { status: optional(TaskStatusEnum) },
+  {
+    status: optional(TaskStatusEnum),
+    offset: optional(Type.Integer({ minimum: 0 })),
+    limit: optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+  },
   { $id: 'ListBatchesRequest' },
 )
 export type ListBatchesBody = Static<typeof ListBatchesBody>
