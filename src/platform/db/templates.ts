@@ -1,4 +1,5 @@
 import type { CompiledQuery } from 'kysely'
+import { LruMap } from '../../lib/lru-map.ts'
 import type { DbOrTrx } from './db.ts'
 
 /** Stands in a compiled statement for a parameter that is known only when it runs. */
@@ -13,7 +14,7 @@ class Slot {
 /** A parameter of a template, to be used where its value would be. */
 export const slot = <T = unknown>(name: string): T => new Slot(name) as T
 
-/** Templates that are kept; the one used longest ago goes first. */
+/** Filters of users make ever new shapes. */
 const TEMPLATES_MAX = 500
 
 /**
@@ -21,7 +22,7 @@ const TEMPLATES_MAX = 500
  * a statement takes longer than running it.
  */
 export class Templates {
-  readonly #known = new Map<string, CompiledQuery>()
+  readonly #known = new LruMap<CompiledQuery>(TEMPLATES_MAX)
 
   /**
    * Runs the statement of this shape. `build` MUST give the same statement for equal shapes, with
@@ -33,20 +34,15 @@ export class Templates {
     values: Record<string, unknown>,
     build: () => CompiledQuery<Row>,
   ): Promise<Row[]> {
-    const template = this.#take(shape) ?? build()
-    this.#known.set(shape, template)
-    if (this.#known.size > TEMPLATES_MAX) this.#known.delete(this.#known.keys().next().value!)
+    let template = this.#known.get(shape)
+    if (!template) {
+      template = build()
+      this.#known.set(shape, template)
+    }
     const parameters = template.parameters.map((value) =>
       value instanceof Slot ? values[value.name] : value,
     )
     const { rows } = await db.executeQuery({ ...template, parameters })
     return rows as Row[]
-  }
-
-  #take(shape: string): CompiledQuery | undefined {
-    const known = this.#known.get(shape)
-    // Deleted and set again, so that the first key of the map is the one used longest ago.
-    if (known) this.#known.delete(shape)
-    return known
   }
 }

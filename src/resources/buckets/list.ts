@@ -10,6 +10,7 @@ import {
   paginate,
 } from '../../core/pagination.ts'
 import type { Scope } from '../../core/scope.ts'
+import { LruMap } from '../../lib/lru-map.ts'
 import { type Db, type DbOrTrx, inSnapshot } from '../../platform/db/db.ts'
 import {
   type ListFilter,
@@ -36,16 +37,24 @@ type Query = {
   identity: unknown
 }
 
+/** An answer, and the version of the namespace that it tells of. */
+type Answer = { version: number; text: string }
+
+/** Answers that are remembered; larger ones are made anew. */
+const ANSWERS_MAX = 256
+const ANSWER_CHARACTERS_MAX = 64 * 1024
+
 /**
- * Lists buckets as JSON text (`ListBucketsResponse`). Nothing is ever stale: totals and matches
- * that are remembered carry the version of the namespace they were read at, and are used only when the
- * rows of the page say the same version; else everything is read again, in one snapshot if need be.
+ * Lists buckets as JSON text (`ListBucketsResponse`). Nothing is ever stale: what is remembered
+ * carries the version of the namespace it was read at, and is used only when the namespace still
+ * has that version, as one statement tells that is a twentieth of the work.
  */
 export class BucketLister {
   readonly #db: Db
   readonly #matches: MatchFinder
   readonly #pages = new PageReader()
-  readonly #remembered = new Map<string, Matches>()
+  readonly #remembered = new LruMap<Matches>(REMEMBERED_MAX)
+  readonly #answers = new LruMap<Answer>(ANSWERS_MAX)
 
   constructor(db: Db, limits: MatchLimits = MATCH_LIMITS) {
     this.#db = db
@@ -57,12 +66,19 @@ export class BucketLister {
     body: ListBucketsBody,
     page: PageRequest,
   ): Promise<string> {
+    const { search, filters, sort, case_sensitive } = body
+    const request = JSON.stringify([namespaceId, search, filters, sort, case_sensitive, page])
+    const known = this.#answers.get(request)
+    if (known && (await this.#matches.totals(this.#db, namespaceId)).version === known.version)
+      return known.text
     const query = parseQuery(body, page)
     const { totals, rows } =
       query.filter.search === null && query.filter.filter === null
         ? await this.#all(namespaceId, query)
         : await this.#matching(namespaceId, query, body)
-    return answer(query, totals, rows)
+    const text = answer(query, totals, rows)
+    if (text.length <= ANSWER_CHARACTERS_MAX) this.#answers.set(request, { version: totals.version, text })
+    return text
   }
 
   async #all(namespaceId: string, query: Query): Promise<Page> {
@@ -104,15 +120,8 @@ export class BucketLister {
     const [first] = rows
     const { version } = first ? totalsOf(first) : await this.#matches.totals(db, namespaceId)
     if (version !== matches.version) return undefined
-    this.#remember(key, matches)
-    return { totals: matches, rows }
-  }
-
-  #remember(key: string, matches: Matches): void {
-    // Deleted and set again, so that the first key of the map is the one used longest ago.
-    this.#remembered.delete(key)
     this.#remembered.set(key, matches)
-    if (this.#remembered.size > REMEMBERED_MAX) this.#remembered.delete(this.#remembered.keys().next().value!)
+    return { totals: matches, rows }
   }
 }
 
@@ -121,7 +130,8 @@ const ALL = { kind: 'all' } as const
 function parseQuery(body: ListBucketsBody, page: PageRequest): Query {
   const { search, filters, sort, case_sensitive } = body
   const keys = parseSort(sort)
-  const identity = { search, filters, sort, case_sensitive }
+  // The keys in their order, which the members of an object do not keep.
+  const identity = { search, filters, keys, case_sensitive }
   return {
     filter: {
       search: parseSearch(search, { case_sensitive }),
@@ -134,7 +144,7 @@ function parseQuery(body: ListBucketsBody, page: PageRequest): Query {
   }
 }
 
-type Page = { totals: Totals; rows: PageRow[] }
+type Page = { totals: Totals & { version: number }; rows: PageRow[] }
 
 function answer(
   { page, identity }: Query,
