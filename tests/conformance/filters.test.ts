@@ -98,6 +98,19 @@ for (const dialect of DIALECTS) {
             await agree({ field, operator, value: values }, 'document', indexed)
     })
 
+    test('the largest filter that is accepted runs', async () => {
+      const operators = ['eq', 'contains', 'gte', 'nin', 'regex']
+      const conditions = Array.from({ length: 200 }, (_, i) => ({
+        field: `metadata.a.b${i}.c`,
+        operator: operators[i % operators.length],
+        value: '2026-01-01',
+      }))
+      for (const kind of ['AND', 'OR', 'NOT']) await agree({ [kind]: conditions }, 'management', false)
+      let nested: unknown = conditions.slice(0, 20)
+      for (let depth = 1; depth < 10; depth++) nested = { NOT: [{ a: depth }, nested] }
+      await agree(nested, 'document', true)
+    })
+
     test('searches find what the reference finds', async () => {
       const phrase = fc
         .array(fc.oneof(texts, fc.constantFrom('*', '?', '\\*')), { maxLength: 3 })

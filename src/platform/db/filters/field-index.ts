@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Path } from '../../../core/filters/path.ts'
+import { type Path, parsePath } from '../../../core/filters/path.ts'
 import type { Dialect } from '../db.ts'
 
 export type FieldIndex = {
@@ -17,8 +17,8 @@ export type FieldIndex = {
  * Statements that make a payload index: name its field in `FilterTarget.indexed_fields` and compiled
  * filters can use it. Throws for a path that cannot be indexed; see `isIndexablePath`.
  *
- * SQLite: an index on the value for `eq`, `in` and ranges; for a nested path also tiny partial
- * indexes of rows that have an array on the way, where the answer cannot come from the value.
+ * SQLite: an index on the value for `eq`, `in` and ranges; for a nested path also one on the type of
+ * each value on the way, to find rows with an array there, where the answer cannot come from the value.
  * PostgreSQL: a GIN index of everything the value can equal, for case-sensitive `eq` and `in`.
  */
 export function createFieldIndex({
@@ -36,12 +36,25 @@ export function createFieldIndex({
       sql`create index if not exists ${sql.ref(index_name)} on ${sql.table(table)} using gin (kura_keys(${postgresValue(json, path)}))`,
     ]
   const scoped = sql.join(scope.map((name) => sql.ref(name)))
-  const whole = sql`create index if not exists ${sql.ref(index_name)} on ${sql.table(table)} (${scoped}, json_extract(${json}, ${sql.lit(sqlitePath(path))}))`
-  const partial = path.slice(1).map((_step, i) => {
-    const at = sql.lit(sqlitePath(path.slice(0, i + 1)))
-    return sql`create index if not exists ${sql.ref(`${index_name}_array_${i + 1}`)} on ${sql.table(table)} (${scoped}) where json_type(${json}, ${at}) = 'array'`
-  })
-  return [whole, ...partial]
+  const values = [
+    sql`json_extract(${json}, ${sql.lit(sqlitePath(path))})`,
+    ...path.slice(1).map((_step, i) => sql`json_type(${json}, ${sql.lit(sqlitePath(path.slice(0, i + 1)))})`),
+  ]
+  // Rows without the field stay outside: they cost no space, and do not make the planner think that
+  // equality finds many rows.
+  return values.map(
+    (value, i) =>
+      sql`create index if not exists ${sql.ref(i === 0 ? index_name : `${index_name}_${i}`)} on ${sql.table(table)} (${scoped}, ${value}) where ${value} is not null`,
+  )
+}
+
+/**
+ * The places in the payload of documents that an index on a field has to cover, each by an index of
+ * its own: `brand` is also asked for as `metadata.brand`, which looks under `metadata` first.
+ */
+export function documentIndexPaths(field: string): Path[] {
+  const root = field.startsWith('metadata.') ? field.slice('metadata.'.length) : field
+  return [parsePath(root), parsePath(`metadata.${root}`)].filter(isIndexablePath)
 }
 
 const INDEXABLE_NAME = /^[A-Za-z0-9_-]{1,100}$/

