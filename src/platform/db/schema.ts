@@ -146,7 +146,6 @@ export type Schema = {
     rerun_since: Instant | null
     collection_ids: Json | null
     dag_tiers: Json | null
-    error_summary: Json | null
     /** Collection configurations as they were when the batch was submitted. */
     snapshot: Json | null
     internal_metadata: Json

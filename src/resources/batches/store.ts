@@ -26,7 +26,6 @@ const COLUMNS = [
   'rerun_since',
   'collection_ids',
   'dag_tiers',
-  'error_summary',
   'internal_metadata',
   'metadata',
 ] as const

@@ -79,7 +79,7 @@ export const foundation: Migration = {
       status ${text} not null, task_id ${text}, object_count bigint not null, current_tier integer,
       total_tiers integer not null default 1, error ${text}, created_at ${text} not null, updated_at ${text} not null,
       submitted_at ${text}, completed_at ${text}, rerun_since ${text},
-      collection_ids ${json}, dag_tiers ${json}, error_summary ${json}, snapshot ${json},
+      collection_ids ${json}, dag_tiers ${json}, snapshot ${json},
       internal_metadata ${json} not null, metadata ${json} not null,
       primary key (namespace_id, batch_id))`,
     'create index batches_newest on batches (namespace_id, bucket_id, created_at desc, batch_id)',
