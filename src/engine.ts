@@ -14,6 +14,7 @@ import { DbQueue } from './platform/queue/db-queue.ts'
 import type { Job, JobHandlers, JobQueue } from './platform/queue/queue.ts'
 import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
 import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
+import { deleteNamespaceJob } from './resources/namespaces/index.ts'
 import { advanceTasks, insertTask, updateTask } from './resources/tasks/index.ts'
 
 /** Writes of other resources that ingestion causes. */
@@ -46,6 +47,7 @@ export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimit
       log: logger,
     }),
     delete_bucket: deleteBucketJob({ db, files, queue }),
+    delete_namespace: deleteNamespaceJob({ db, files, queue }),
     delete_collection: (job, signal) => finishCollectionJob({ db, files, queue }, job, signal),
   }
 }

@@ -1,7 +1,7 @@
 import type { Scope } from '../../core/scope.ts'
 import { type Db, inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { Files, OrphanedFile } from '../../platform/files/files.ts'
-import type { Job, JobQueue } from '../../platform/queue/queue.ts'
+import { type Job, type JobQueue, LeaseLostError } from '../../platform/queue/queue.ts'
 import { updateTask } from '../tasks/index.ts'
 import type { DeleteBucketPayload } from './delete.ts'
 import { purgeBatchSlice, purgeObjectSlice } from './purge.ts'
@@ -31,7 +31,7 @@ export function deleteBucketJob({ db, files, queue }: Context): (job: Job) => Pr
       })
       await files.deleteBytes(orphans)
     } catch (error) {
-      if (job.attempt < ATTEMPTS_MAX) throw error
+      if (error instanceof LeaseLostError || job.attempt < ATTEMPTS_MAX) throw error
       await giveUp({ db, queue }, scope, job, error as Error)
     }
     queue.wake()

@@ -1,4 +1,5 @@
 export { ensureDefaultNamespace } from './default.ts'
+export { deleteNamespaceJob } from './jobs.ts'
 export { namespaceLookup } from './lookup.ts'
 export { namespaceRoutes } from './routes.ts'
 export { NamespaceService } from './service.ts'

@@ -62,6 +62,19 @@ export async function updateNamespace(
     .execute()
 }
 
+/** Removes the record of a namespace with nothing in it. */
+export async function deleteNamespace(
+  trx: Trx,
+  { organizationId }: OrganizationScope,
+  namespace_id: string,
+): Promise<void> {
+  await trx
+    .deleteFrom('namespaces')
+    .where('organization_id', '=', organizationId)
+    .where('namespace_id', '=', namespace_id)
+    .execute()
+}
+
 export function listNamespaces(db: DbOrTrx, { organizationId }: OrganizationScope): Promise<NamespaceRow[]> {
   return db.selectFrom('namespaces').selectAll().where('organization_id', '=', organizationId).execute()
 }
