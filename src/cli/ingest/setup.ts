@@ -94,50 +94,27 @@ const IMAGE = 'mixpeek://image_extractor@v1/google_siglip_base_v1'
 const HYBRID = (texts: string[]) => ({
   input_schema: { query: { type: 'text', required: true } },
   stages: [
-    {
-      stage_name: 'search',
-      stage_type: 'filter',
-      config: {
-        stage_id: 'feature_search',
-        parameters: {
-          searches: [
-            {
-              feature_uri: TEXT,
-              query: { input_mode: 'text', value: '{{INPUT.query}}' },
-              top_k: 100,
-              collection_identifiers: texts,
-            },
-            {
-              feature_uri: 'mixpeek://text_extractor@v1/bm25_sparse',
-              query: { input_mode: 'text', value: '{{INPUT.query}}' },
-              top_k: 100,
-            },
-          ],
-          fusion: 'rrf',
-          final_top_k: 100,
-        },
-      },
-    },
+    searchStage([
+      { feature_uri: TEXT, query: WORDS, top_k: 100, collection_identifiers: texts },
+      { feature_uri: 'mixpeek://text_extractor@v1/bm25_sparse', query: WORDS, top_k: 100 },
+    ]),
   ],
 })
+
+const WORDS = { input_mode: 'text', value: '{{INPUT.query}}' }
 
 const LOOK_ALIKES = {
   input_schema: { image: { type: 'image', required: true } },
   stages: [
-    {
-      stage_name: 'search',
-      stage_type: 'filter',
-      config: {
-        stage_id: 'feature_search',
-        parameters: {
-          searches: [
-            { feature_uri: IMAGE, query: { input_mode: 'content', value: '{{INPUT.image}}' }, top_k: 100 },
-          ],
-          final_top_k: 100,
-        },
-      },
-    },
+    searchStage([
+      { feature_uri: IMAGE, query: { input_mode: 'content', value: '{{INPUT.image}}' }, top_k: 100 },
+    ]),
   ],
+}
+
+function searchStage(searches: object[]) {
+  const parameters = { searches, fusion: 'rrf', final_top_k: 100 }
+  return { stage_name: 'search', stage_type: 'filter', config: { stage_id: 'feature_search', parameters } }
 }
 
 function ensureRetriever(

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { BucketSchema } from '../../core/bucket-schema.ts'
+import { BucketSchema, FIELD_TYPES } from '../../core/bucket-schema.ts'
 import { Pagination } from '../../core/pagination.ts'
 import { Defaulted, FreeObject, Nullable, Timestamp } from '../../core/schema.ts'
 
@@ -197,25 +197,7 @@ export const VectorIndex = Type.Object(
     distance: Type.String(),
     datatype: Type.Enum(['float32', 'uint8']),
     on_disk: optional(Type.Boolean()),
-    supported_inputs: Type.Array(
-      Type.Enum([
-        'string',
-        'number',
-        'integer',
-        'float',
-        'boolean',
-        'object',
-        'array',
-        'date',
-        'datetime',
-        'text',
-        'image',
-        'audio',
-        'video',
-        'pdf',
-        'excel',
-      ]),
-    ),
+    supported_inputs: Type.Array(Type.Enum([...FIELD_TYPES])),
     inference_name: optional(Type.String()),
     inference_service_id: optional(Type.String()),
     purpose: optional(Type.Enum(['text', 'code', 'image', 'multimodal', 'video', 'audio', 'sparse'])),

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import { FIELD_TYPES } from '../../core/bucket-schema.ts'
 import { Pagination } from '../../core/pagination.ts'
 import { Defaulted, FreeObject, Nullable, Timestamp } from '../../core/schema.ts'
 
@@ -15,29 +16,10 @@ export const StageConfig = Type.Object(
   { $id: 'StageConfig' },
 )
 
-const FIELD_TYPES = [
-  'string',
-  'number',
-  'integer',
-  'float',
-  'boolean',
-  'object',
-  'array',
-  'date',
-  'datetime',
-  'text',
-  'image',
-  'audio',
-  'video',
-  'pdf',
-  'excel',
-  'document_reference',
-]
-
 /** Nested fields are checked by the same rules when a retriever is saved; JSON Schema cannot refer to itself here. */
 const InputField = Type.Object(
   {
-    type: Type.Enum(FIELD_TYPES),
+    type: Type.Enum([...FIELD_TYPES, 'document_reference']),
     default: Type.Optional(Nullable(Type.Unknown())),
     items: Type.Optional(Nullable(FreeObject)),
     properties: Type.Optional(Nullable(FreeObject)),
