@@ -1,5 +1,4 @@
 import { ValidationError, valueError } from '../core/errors.ts'
-import { isObject } from '../core/json.ts'
 import type { App } from './app.ts'
 
 /** Deeper JSON than any operation has; bounds every later recursion. */
@@ -32,6 +31,7 @@ export function parseBody(text: string): unknown {
     ])
   }
   checkStorable(body, text)
+  if (LONG_INTEGER.test(text)) checkIntegers(text)
   return body
 }
 
@@ -40,22 +40,47 @@ function checkStorable(body: unknown, text: string): void {
   // Only an escape can bring these in, so texts without one skip the character checks.
   const suspicious = /\\u(?:0000|d[89a-f])/i.test(text)
   const hasProto = text.includes('__proto__') || suspicious
-  const stack: { value: unknown; depth: number }[] = [{ value: body, depth: 0 }]
+  const stack: { container: object; depth: number }[] = []
+  const visit = (value: unknown, depth: number) => {
+    if (typeof value === 'object' && value !== null) stack.push({ container: value, depth })
+    else if (suspicious && typeof value === 'string') checkText(value)
+    // `1e400` parses as infinity, which JSON has no word for: it would be stored as null.
+    else if (typeof value === 'number' && !Number.isFinite(value))
+      throw valueError(['body'], 'Numbers must be finite', 'finite_number')
+  }
+  visit(body, 0)
   for (let next = stack.pop(); next; next = stack.pop()) {
-    const { value, depth } = next
+    const { container, depth } = next
     if (depth > JSON_DEPTH_MAX)
       throw valueError(['body'], `JSON may be nested at most ${JSON_DEPTH_MAX} levels deep`)
-    if (typeof value === 'string' && suspicious) checkText(value)
-    if (Array.isArray(value)) for (const item of value) stack.push({ value: item, depth: depth + 1 })
-    else if (isObject(value)) {
-      for (const [key, member] of Object.entries(value)) {
+    if (Array.isArray(container)) for (const item of container) visit(item, depth + 1)
+    else {
+      for (const [key, member] of Object.entries(container)) {
         if (hasProto && key === '__proto__')
           throw valueError(['body', key], 'This member name is not allowed')
         if (suspicious) checkText(key)
-        stack.push({ value: member, depth: depth + 1 })
+        visit(member, depth + 1)
       }
     }
   }
+}
+
+/** Perhaps an integer with more digits than a number keeps: 15 are always safe, decimal places are no matter. */
+const LONG_INTEGER = /(?:^|[^\d.])\d{16}/
+
+/** An id such as 9007199254740993 would come back as another one. */
+function checkIntegers(text: string): void {
+  JSON.parse(text, (_key, value: unknown, context?: { source?: string }) => {
+    const source = context?.source
+    if (typeof value !== 'number' || source === undefined || !/^-?\d+$/.test(source)) return value
+    if (BigInt(source) !== BigInt(value))
+      throw valueError(
+        ['body'],
+        `The number ${source.slice(0, 40)} cannot be kept exactly. Send it as a string`,
+        'int_parsing_size',
+      )
+    return value
+  })
 }
 
 function checkText(text: string): void {
