@@ -102,7 +102,9 @@ function decodeBase64(text: string, limit_bytes: number): Uint8Array | null {
   checkSize(Math.floor((text.length * 3) / 4) - 2, limit_bytes)
   const bare = /\s/.test(text) ? text.replace(/\s+/g, '') : text
   if (!BASE64.test(bare) || bare.replace(/=+$/, '').length % 4 === 1) return null
-  return Buffer.from(bare, 'base64')
+  const bytes = Buffer.from(bare, 'base64')
+  checkSize(bytes.byteLength, limit_bytes)
+  return bytes
 }
 
 function decodePercent(text: string): Uint8Array | null {

@@ -3,8 +3,10 @@ import { copyPath } from '../../core/copy-path.ts'
 import { objectField } from '../../core/filters/object-fields.ts'
 import { valuesAt } from '../../core/filters/path.ts'
 import { omitNulls } from '../../core/json.ts'
+import type { BucketRecord } from '../buckets/index.ts'
 import type { ListObjectsResponse, ObjectResponse } from './schemas.ts'
 import type { StoredObject } from './stored-object.ts'
+import type { Written } from './write.ts'
 
 /** Makes the temporary address of a stored file. */
 export type Presign = (file_id: string) => string
@@ -19,6 +21,11 @@ export function presentObject(object: StoredObject, presign: Presign | null = nu
     ...omitNulls(rest),
     blobs: blobs.map((blob) => presentBlob(blob, presign)),
   } as ObjectResponse
+}
+
+/** Buckets with a unique key tell whether the object is new (contract, unique key). */
+export function presentWritten({ unique_key }: BucketRecord, { object, how }: Written): ObjectResponse {
+  return { ...presentObject(object), ...(unique_key && { created: how === 'created' }) }
 }
 
 /** What a blob shows whatever is selected of it: without them no client can read it. */

@@ -1,6 +1,6 @@
 import { type BucketSchema, type FieldType, isFileType } from '../../core/bucket-schema.ts'
 import { ValidationError, type Violation } from '../../core/errors.ts'
-import { isObject, type JsonObject, type JsonValue } from '../../core/json.ts'
+import type { JsonObject, JsonValue } from '../../core/json.ts'
 import type { CreateBlobRequest, RootBlob } from './schemas.ts'
 
 type Loc = (string | number)[]
@@ -171,7 +171,3 @@ function refuse(violations: Violation[], loc: Loc, msg: string): null {
   violations.push({ loc, msg, type: 'value_error' })
   return null
 }
-
-/** Which members of `value` are there, for `metadata`, which may be anything in old objects. */
-export const asObject = (value: JsonValue | undefined): JsonObject =>
-  isObject(value) ? (value as JsonObject) : {}

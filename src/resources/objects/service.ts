@@ -1,13 +1,12 @@
-import { KuraError, ValidationError, type Violation } from '../../core/errors.ts'
+import { KuraError } from '../../core/errors.ts'
 import type { PageRequest } from '../../core/pagination.ts'
 import type { Scope } from '../../core/scope.ts'
-import { validator } from '../../core/validation.ts'
-import { mapConcurrently } from '../../lib/concurrency.ts'
 import type { Db } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
 import { type BucketRecord, findBucket, requireWritable } from '../buckets/index.ts'
 import type { BlobReader } from './blob-reader.ts'
 import { removeDocumentsOf } from './cascade.ts'
+import { prepareMany, summarize } from './create-many.ts'
 import { dropObjectsFromDrafts } from './drop-from-drafts.ts'
 import { listObjects } from './list.ts'
 import { readQuery } from './list-query.ts'
@@ -20,25 +19,20 @@ import {
   resolvePolicy,
   stagedFiles,
 } from './prepare.ts'
-import { type Presign, presentObject, selectMembers } from './present.ts'
+import { type Presign, presentObject, presentWritten, selectMembers } from './present.ts'
 import { readObject } from './request.ts'
-import {
-  type CreateObjectBody,
-  CreateObjectBody as CreateObjectSchema,
-  type CreateObjectsBatchResponse,
-  type FailedObject,
-  type ListObjectsBody,
-  type ListObjectsQuery,
-  type ListObjectsResponse,
-  type ObjectResponse,
-  type WriteQuery,
+import type {
+  CreateObjectBody,
+  CreateObjectsBatchResponse,
+  ListObjectsBody,
+  ListObjectsQuery,
+  ListObjectsResponse,
+  ObjectResponse,
+  WriteQuery,
 } from './schemas.ts'
 import * as store from './store.ts'
-import type { StoredObject } from './stored-object.ts'
-import { stagedOf, type WriteResult } from './write.ts'
+import type { Written } from './write.ts'
 
-/** Objects of one request whose blobs are staged at the same time. */
-const OBJECTS_AT_ONCE = 8
 /** How long a presigned address works (contract, objects). */
 const PRESIGNED_SECONDS = 3600
 
@@ -63,7 +57,6 @@ export type ObjectServiceOptions = {
   process: ProcessObjects
 }
 
-type Written = Extract<WriteResult, { object: StoredObject }>
 type Options = { signal?: AbortSignal }
 type ListRequest = {
   body: ListObjectsBody
@@ -118,20 +111,11 @@ export class ObjectService {
     const bucket = await this.#writableBucket(scope, bucket_identifier)
     const policy = resolvePolicy(bucket, query.policy)
     const options = this.#preparing(scope, bucket, signal)
-    const prepared = await mapConcurrently(objects, OBJECTS_AT_ONCE, (object, i) =>
-      prepareItem(options, object, ['body', 'objects', i], policy),
-    )
+    const prepared = await prepareMany(options, objects, policy)
     const good = prepared.filter((one) => 'blobs' in one)
-    const fault = prepared.find((one) => 'error' in one && !isRefusal(one.error))
-    if (fault && 'error' in fault) {
-      await this.#files.discard(stagedOf(good))
-      throw fault.error
-    }
     const results = good.length > 0 ? await this.#writes.create({ scope, bucket }, good) : []
     const next = results[Symbol.iterator]()
-    const outcomes = prepared.map((one) =>
-      'error' in one ? { error: one.error as KuraError } : next.next().value!,
-    )
+    const outcomes = prepared.map((one) => ('error' in one ? one : next.next().value!))
     const written = outcomes.filter((outcome) => 'object' in outcome)
     const response = summarize(bucket, outcomes)
     if (written.length === 0) throw new KuraError('all_objects_failed', response)
@@ -247,53 +231,4 @@ export class ObjectService {
     const object_ids = written.flatMap(({ object, how }) => (how === 'unchanged' ? [] : [object.object_id]))
     return object_ids.length > 0 ? this.#processObjects(scope, bucket.bucket_id, object_ids) : null
   }
-}
-
-/** Buckets with a unique key tell whether the object is new (contract, unique key). */
-function presentWritten({ unique_key }: BucketRecord, { object, how }: Written): ObjectResponse {
-  return { ...presentObject(object), ...(unique_key && { created: how === 'created' }) }
-}
-
-async function prepareItem(
-  options: PrepareOptions,
-  object: unknown,
-  loc: (string | number)[],
-  policy: Parameters<typeof prepareNew>[2],
-): Promise<PreparedObject | { error: unknown }> {
-  try {
-    const violations: Violation[] = []
-    const body = validator(CreateObjectSchema)(object, loc, violations) as CreateObjectBody
-    if (violations.length > 0) throw new ValidationError(violations)
-    return await prepareNew(options, readObject(options.bucket.schema, body, loc), policy)
-  } catch (error) {
-    return { error }
-  }
-}
-
-/** Whether an error is the fault of one object; the others then go on without it. */
-const isRefusal = (error: unknown) => error instanceof KuraError && error.row.status < 500
-
-function summarize(
-  bucket: BucketRecord,
-  outcomes: readonly (WriteResult | { error: KuraError })[],
-): CreateObjectsBatchResponse {
-  const succeeded: ObjectResponse[] = []
-  const failed: FailedObject[] = []
-  for (const [object_index, outcome] of outcomes.entries()) {
-    if ('object' in outcome) succeeded.push(presentWritten(bucket, outcome))
-    else failed.push({ object_index, error: reasonOf(outcome.error), error_type: outcome.error.row.type })
-  }
-  return {
-    succeeded,
-    failed,
-    total_requested: outcomes.length,
-    succeeded_count: succeeded.length,
-    failed_count: failed.length,
-  }
-}
-
-/** The bare "Validation error" tells nothing where the list of violations is not sent along. */
-function reasonOf(error: KuraError): string {
-  if (!(error instanceof ValidationError) || error.code !== 'validation_error') return error.message
-  return error.violations.map(({ loc, msg }) => `${loc.slice(3).join('.') || 'object'}: ${msg}`).join('; ')
 }
