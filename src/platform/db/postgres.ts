@@ -29,6 +29,9 @@ export function openPostgres(
   { durability, pool_max = 10, read_only = false }: OpenOptions,
 ): Kysely<Schema> {
   const flags = [
+    // Compiled filters are long expressions that run for milliseconds; compiling one to machine code
+    // took 24 s (200 conditions, 300 rows) where running it took 50 ms.
+    '-c jit=off',
     durability === 'normal' ? '-c synchronous_commit=off' : '',
     read_only ? '-c default_transaction_read_only=on' : '',
   ]
@@ -36,7 +39,7 @@ export function openPostgres(
   const pool = new Pool({
     connectionString: url,
     max: pool_max,
-    options: flags.filter(Boolean).join(' ') || undefined,
+    options: flags.filter(Boolean).join(' '),
     types: {
       getTypeParser: ((oid: number, format?: string) =>
         parserOf(types, oid, format)) as typeof types.getTypeParser,

@@ -63,7 +63,7 @@ class Translator {
   #flags: Flags
 
   constructor(pattern: string, fold: boolean) {
-    this.#characters = [...pattern]
+    this.#characters = [...unquoted(pattern)]
     this.#flags = { fold, multiline: false, dotall: false }
   }
 
@@ -100,10 +100,6 @@ class Translator {
 
   #peek(ahead = 0): string | undefined {
     return this.#characters[this.#position + ahead]
-  }
-
-  #startsWith(text: string): boolean {
-    return this.#characters.slice(this.#position, this.#position + text.length).join('') === text
   }
 
   #take(pattern: RegExp): RegExpExecArray | null {
@@ -147,7 +143,8 @@ class Translator {
 
   #literal(character: string): string {
     const point = character.codePointAt(0)!
-    return this.#flags.fold ? bracket(withCaseVariants([[point, point]])) : escaped(point)
+    const variants = this.#folded([[point, point]])
+    return variants.length === 1 && variants[0]![0] === variants[0]![1] ? escaped(point) : bracket(variants)
   }
 
   #group(): string {
@@ -170,25 +167,12 @@ class Translator {
   }
 
   #escape(): string {
-    if (this.#startsWith('\\Q')) return this.#quoted()
     const constraint = this.#take(/^\\[AzbB]/)
     // Under collation "C" \y and \Y know ASCII words only, as \b and \B of RE2 do.
     if (constraint)
       return { A: '(?:^)', z: '(?:$)', b: String.raw`(?:\y)`, B: String.raw`(?:\Y)` }[constraint[0][1]!]!
     const ranges = this.#classEscape()
     return ranges ? bracket(ranges) : this.#literal(String.fromCodePoint(this.#escapedPoint()))
-  }
-
-  #quoted(): string {
-    const [, text = ''] = this.#take(/^\\Q([\s\S]*?)(?:\\E|$)/)!
-    const letters = [...text]
-    const lastLetter = letters.pop()
-    if (lastLetter === undefined) return ''
-    // A repetition after the quotation applies to its last character.
-    const before = letters.map((letter) => this.#literal(letter)).join('')
-    const repetition = this.#repetition()
-    const last = this.#literal(lastLetter)
-    return `(?:${before}${repetition ? repeated(last, repetition) : last})`
   }
 
   /** `\d`, `\pL`, `\p{^Greek}` and their complements. */
@@ -255,6 +239,15 @@ class Translator {
     }
     return this.#folded([[from, to]])
   }
+}
+
+/** Writes out `\Q…\E` character by character, because a repetition after it applies to the last one. */
+function unquoted(pattern: string): string {
+  return pattern.replace(/\\Q([\s\S]*?)(?:\\E|$)|\\[\s\S]/g, (whole, text?: string) =>
+    text === undefined
+      ? whole
+      : [...text].map((letter) => `\\x{${letter.codePointAt(0)!.toString(16)}}`).join(''),
+  )
 }
 
 /** A general category or a script of Unicode. */
