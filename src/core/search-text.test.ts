@@ -17,3 +17,7 @@ test('root texts and lists of texts are searched, nothing else', () => {
   }
   assert.equal(searchText(payload), 'Sea otters\nriver\nsea\nsee https://example.com for more')
 })
+
+test('a list of more texts than a call takes arguments is read', () => {
+  assert.equal(searchText({ tags: new Array(300_000).fill('ab') }).length, 3 * 300_000 - 1)
+})

@@ -12,7 +12,7 @@ const ADDRESS = /^(?:[a-z][a-z0-9+.-]*:\/\/|data:)\S+$/i
 export function searchText(payload: JsonObject): string {
   const texts: string[] = []
   for (const [name, value] of Object.entries(payload))
-    if (!name.startsWith('__')) texts.push(...textsOf(value))
+    if (!name.startsWith('__')) for (const text of textsOf(value)) texts.push(text)
   return texts.join('\n').slice(0, LENGTH_MAX)
 }
 

@@ -82,3 +82,10 @@ test('numbers beyond what JavaScript keeps exactly are refused, not rounded', ()
   assert.equal(check({ name: 'a', limit: '9007199254740993' }).violations[0]?.type, 'int_parsing')
   assert.equal(check({ name: 'a', limit: 1.5 }).violations[0]?.type, 'int_from_float')
 })
+
+test('a million broken rules are reported by a bounded number', () => {
+  const violations: Violation[] = []
+  const either = Type.Union([Type.Array(Type.String()), Type.Record(Type.String(), Type.String())])
+  validator(either)(new Array(1_000_000).fill(0), [], violations)
+  assert.equal(violations.length, 1000)
+})

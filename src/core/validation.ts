@@ -4,7 +4,7 @@ import { parseInstant } from './time.ts'
 
 /**
  * Checks and coerces data by a JSON Schema of the subset that our TypeBox schemas use, and reports
- * every violation in the words of Pydantic 2, which clients of the contract match on. Scalars are
+ * every violation (up to a bound) in the words of Pydantic 2, which clients of the contract match on. Scalars are
  * lax as there: "10" and 10.0 are integers, "true" and 1 booleans, enums ignore case, but a number
  * is not a string. Members that a schema does not name are dropped unless extras are data.
  */
@@ -66,8 +66,15 @@ function reference(ref: string, root: Node): Validate {
 }
 
 function fail(violations: Violation[], loc: Loc, type: string, msg: string): undefined {
-  violations.push({ loc: [...loc], msg, type })
+  add(violations, { loc: [...loc], msg, type })
   return undefined
+}
+
+/** A body of some megabytes can break a rule a million times; the answer must not be larger than the question. */
+const VIOLATIONS_MAX = 1000
+
+function add(violations: Violation[], violation: Violation): void {
+  if (violations.length < VIOLATIONS_MAX) violations.push(violation)
 }
 
 function string(schema: Node): Validate {
@@ -316,7 +323,7 @@ function union(branches: Node[], root: Node): Validate {
       if (found.length === 0) return result
       first ??= found
     }
-    violations.push(...(first ?? []))
+    for (const violation of first ?? []) add(violations, violation)
     return undefined
   }
 }

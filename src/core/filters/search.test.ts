@@ -67,3 +67,8 @@ test('a glob agrees with the regular expression it abbreviates', () => {
 test('string leaves are found at any depth, keys are not', () => {
   assert.deepEqual([...stringLeaves({ a: 'x', b: [{ c: 'y' }, 'z'], d: 5 })], ['x', 'y', 'z'])
 })
+
+test('a phrase of any length is read', () => {
+  assert.ok(finds('x'.repeat(300_000), 'X'.repeat(300_000)))
+  assert.ok(finds(`${'x'.repeat(300_000)}*`, `${'x'.repeat(300_000)}y`))
+})

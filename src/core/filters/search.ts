@@ -44,15 +44,20 @@ export function parseSearch(
 function foldPiece(piece: GlobPiece): GlobPiece {
   const folded: (string | null)[] = []
   let literal = ''
+  const flush = () => {
+    // One by one: a phrase may have more characters than a call has room for arguments.
+    for (const character of foldCase(literal)) folded.push(character)
+    literal = ''
+  }
   for (const character of piece) {
     if (character !== null) {
       literal += character
       continue
     }
-    folded.push(...foldCase(literal), null)
-    literal = ''
+    flush()
+    folded.push(null)
   }
-  folded.push(...foldCase(literal))
+  flush()
   return folded
 }
 
