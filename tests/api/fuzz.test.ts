@@ -11,10 +11,10 @@ type Method = Parameters<TestApp['request']>[0]
 type Route = TestApp['app']['routeTable']['routes'][number]
 
 /** Requests a route; KURA_TEST_FUZZ_RUNS=1000 looks longer, KURA_TEST_FUZZ_SEED elsewhere. */
-const RUNS = Number(process.env.KURA_TEST_FUZZ_RUNS ?? 40)
+const RUNS = Number(process.env.KURA_TEST_FUZZ_RUNS ?? 25)
 const SEED = Number(process.env.KURA_TEST_FUZZ_SEED ?? 20_260_101)
 /** Bounds the whole file, however slow the machine: a route gets this long at most. */
-const ROUTE_MS_MAX = Number(process.env.KURA_TEST_FUZZ_ROUTE_MS ?? 1500)
+const ROUTE_MS_MAX = Number(process.env.KURA_TEST_FUZZ_ROUTE_MS ?? 400)
 
 const FEATURES = [
   'mixpeek://text_extractor@v1/multilingual_e5_large_instruct_v1',
@@ -167,7 +167,7 @@ for (const dialect of DIALECTS) {
           { weight: 9, arbitrary: fromSchema(member, { words }) },
           { weight: 1, arbitrary: texts(words) },
         )
-        .map((value) => `${name}=${encodeURIComponent(String(value ?? '').toWellFormed())}`)
+        .map((value) => `${name}=${encodeURIComponent(queryText(value).toWellFormed())}`)
     const members = Object.entries({ ...declared, ...paging }).map(([name, member]) => one(name, member))
     if (members.length === 0) return fc.constant('')
     const some = fc
@@ -193,16 +193,6 @@ for (const dialect of DIALECTS) {
   function checkAnswer({ status, body }: TestResponse, request: string): void {
     assert.ok(status < 500, `${status} ${JSON.stringify(body)}\n${request}`)
     if (status < 400) return
-    if (process.env.ZZ)
-      console.log(
-        'ZZ',
-        request
-          .slice(0, 40)
-          .replace(/(bkt|col|ret|btch)_\w+/g, 'x')
-          .split('?')[0],
-        body.error.code,
-        JSON.stringify(body.detail?.[0] ?? body.error.message).slice(0, 200),
-      )
     assert.equal(body?.success, false, request)
     assert.equal(body.status, status, request)
     assert.ok(body.error.message && body.error.type && body.error.code, request)
@@ -229,13 +219,16 @@ for (const dialect of DIALECTS) {
     if (process.env.KURA_TEST_LOG) console.log(route.method, route.url, seen)
   }
 
-  const order = (method: string) => ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].indexOf(method)
+  const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+  /** A deleted namespace refuses all that could come after it. */
+  const order = ({ method, url }: Route) =>
+    METHODS.indexOf(method) + (url.startsWith('/v1/namespaces') ? 0.5 : 0)
 
   test(`no generated request makes a route fail, whatever it says (${dialect})`, async (t) => {
     // Plain files and pages take no input; deletions come last and take the spare resources with them.
     const routes = kura.app.routeTable.routes
-      .filter(({ method, url }) => order(method) >= 0 && url.startsWith('/v1/'))
-      .toSorted((a, b) => order(a.method) - order(b.method))
+      .filter(({ method, url }) => METHODS.includes(method) && url.startsWith('/v1/'))
+      .toSorted((a, b) => order(a) - order(b))
     for (const route of routes) await t.test(`${route.method} ${route.url}`, () => fuzzRoute(route))
   })
 
@@ -296,6 +289,8 @@ for (const dialect of DIALECTS) {
     assert.ok(found.documents.length > 0)
   })
 }
+
+const queryText = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
 
 /** Filters as clients write them, in both spellings. */
 function filters(words: readonly string[]): fc.Arbitrary<unknown> {
