@@ -298,8 +298,8 @@ export function vectorIndexesSuite(name: string, dialect: Dialect, create: Facto
     const { db, indexes, restart } = await fixture(t)
     await makeCollection(db, 'col_a')
     await makeCollection(db, 'col_b')
-    const dimensions = 64
-    const count = 36_000 // 2.3 million numbers: over the limit of exact scans.
+    const dimensions = 256
+    const count = 9000 // 2.3 million numbers: over the limit of exact scans.
     const id = await makeVectorIndex(db, dimensions)
     const seqs = await makeDocuments(
       db,
@@ -308,8 +308,8 @@ export function vectorIndexesSuite(name: string, dialect: Dialect, create: Facto
     )
     const vectors = clusteredVectors(count, dimensions, { clusters: 200 })
     const rows = seqs.map((seq, i) => [seq, vectors[i]!] as const)
-    await storeVectors(db, id, 'col_a', rows.slice(0, 30_000))
-    await storeVectors(db, id, 'col_b', rows.slice(30_000))
+    await storeVectors(db, id, 'col_a', rows.slice(0, 7500))
+    await storeVectors(db, id, 'col_b', rows.slice(7500))
     const stored = await readVectors(db, id, seqs)
     const queries = clusteredVectors(40, dimensions, { clusters: 200, seed: 99 })
     const both = ['col_a', 'col_b']
@@ -359,7 +359,7 @@ export function vectorIndexesSuite(name: string, dialect: Dialect, create: Facto
     const one = await recall(indexes, {
       top_k: 10,
       collection_ids: ['col_b'],
-      accept: (seq) => seq > seqs[29_999]!,
+      accept: (seq) => seq > seqs[7499]!,
     })
     assert.ok(one.recall >= 0.97, `one collection: ${one.recall}`)
 
@@ -684,7 +684,7 @@ async function untilPlan(
   plan: string,
 ) {
   const deadline = performance.now() + 60_000
-  const vector = clusteredVectors(1, 64)[0]!
+  const vector = clusteredVectors(1, 256)[0]!
   for (;;) {
     const found = await indexes.search({ vector_index_id, vector, top_k: 10, collection_ids })
     if (found.plan === plan) return

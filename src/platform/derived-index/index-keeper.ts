@@ -9,8 +9,9 @@ const STEP_QUIET_MS = 40
 const QUIET_AFTER_MS = 250
 const UNITS_MIN = 4
 const UNITS_MAX = 1024
+/** Indexes in memory are kept up also while nobody searches, so that the next search need not wait. */
+const ROUND_MS = 2000
 /** Snapshots wait for a quiet moment, but not forever: saving a graph holds searches up (0.1 s per 100k). */
-const SNAPSHOT_LOOK_MS = 2000
 const SNAPSHOT_PATIENCE_MS = 60_000
 /**
  * When the indexes of a thread take more than this share of the memory there is, those used longest
@@ -28,6 +29,7 @@ export class IndexKeeper<Row extends FeedRow, Index extends DerivedIndex<Row>> {
   readonly #usedAt = new WeakMap<KeptIndex<Row, Index>, number>()
   readonly #timer: NodeJS.Timeout
   #working = false
+  #inRound = false
   #calledAt = 0
   #dueSince: number | undefined
   #units = UNITS_MIN
@@ -36,10 +38,8 @@ export class IndexKeeper<Row extends FeedRow, Index extends DerivedIndex<Row>> {
     this.#open = open
     this.#onError = onError
     this.#timer = setInterval(() => {
-      this.#saveDue()
-        .then(() => this.#letGo())
-        .catch(onError)
-    }, SNAPSHOT_LOOK_MS)
+      this.#round().catch(onError)
+    }, ROUND_MS)
     this.#timer.unref()
   }
 
@@ -66,6 +66,20 @@ export class IndexKeeper<Row extends FeedRow, Index extends DerivedIndex<Row>> {
   close(): void {
     clearInterval(this.#timer)
     this.#kept.clear()
+  }
+
+  /** One at a time: a round that takes long is not joined by the next. */
+  async #round(): Promise<void> {
+    if (this.#inRound) return
+    this.#inRound = true
+    try {
+      for (const kept of this.#kept.values()) if (kept.loaded) await kept.sync()
+      this.#startWork()
+      await this.#saveDue()
+      await this.#letGo()
+    } finally {
+      this.#inRound = false
+    }
   }
 
   #keptOf(id: number): KeptIndex<Row, Index> {
@@ -135,7 +149,8 @@ export class IndexKeeper<Row extends FeedRow, Index extends DerivedIndex<Row>> {
       return
     }
     this.#dueSince ??= performance.now()
-    if (!this.#isQuiet && performance.now() - this.#dueSince < SNAPSHOT_PATIENCE_MS) return
+    const disturbs = !this.#isQuiet || due.some(({ loaded }) => loaded?.isBusy)
+    if (disturbs && performance.now() - this.#dueSince < SNAPSHOT_PATIENCE_MS) return
     this.#dueSince = undefined
     for (const kept of due) await kept.save()
   }

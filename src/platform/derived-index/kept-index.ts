@@ -11,6 +11,8 @@ export type DerivedIndex<Row extends FeedRow> = Followed<Row> & {
   seqs(): Iterable<number>
   /** Memory it takes, roughly. */
   readonly bytes: number
+  /** Whether many changes are coming in: what is saved or built now is soon out of date. */
+  readonly isBusy: boolean
   /** Whether work is left that can be done bit by bit, between searches. */
   readonly hasWork: boolean
   /** Does about `units` of that work. */

@@ -1,3 +1,4 @@
+import { ChangeRate } from '../derived-index/change-rate.ts'
 import type { Candidates } from '../derived-index/filtered-search.ts'
 import type { DerivedIndex } from '../derived-index/kept-index.ts'
 import { Bm25, type QueryTerm } from './bm25.ts'
@@ -24,6 +25,7 @@ export class LexicalIndex implements DerivedIndex<TextRow> {
   #terms: TermTable
   readonly #postings: PostingStore
   #revision = 0
+  readonly #changes = new ChangeRate()
   #scratch = { scores: new Float64Array(0), touched: new Uint32Array(0) }
 
   constructor(packed?: PackedLexicalIndex) {
@@ -59,7 +61,7 @@ export class LexicalIndex implements DerivedIndex<TextRow> {
   put(row: TextRow): void {
     if (this.holds(row)) return
     this.delete(row.document_seq)
-    this.#revision += 1
+    this.#noteChange()
     const terms = tokens(row.text).map((word) => this.#terms.numberOf(word))
     const slot = this.#texts.add(row, terms.length)
     for (const [term, count] of counted(terms)) {
@@ -71,7 +73,7 @@ export class LexicalIndex implements DerivedIndex<TextRow> {
 
   delete(document_seq: number): void {
     if (!this.#texts.remove(document_seq)) return
-    this.#revision += 1
+    this.#noteChange()
     this.#terms.noteRemoval()
   }
 
@@ -86,6 +88,15 @@ export class LexicalIndex implements DerivedIndex<TextRow> {
     const slots = document_seqs.flatMap((seq) => this.#texts.slotOf(seq) ?? [])
     const found = this.#bm25().among(this.#queryTerms(query), Uint32Array.from(slots).sort(), k)
     return { ...found, plan: 'bm25', total: this.count }
+  }
+
+  #noteChange(): void {
+    this.#revision += 1
+    this.#changes.note()
+  }
+
+  get isBusy(): boolean {
+    return this.#changes.isHigh
   }
 
   get hasWork(): boolean {

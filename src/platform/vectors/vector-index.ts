@@ -1,3 +1,4 @@
+import { ChangeRate } from '../derived-index/change-rate.ts'
 import type { Candidates } from '../derived-index/filtered-search.ts'
 import type { DerivedIndex } from '../derived-index/kept-index.ts'
 import { TopK } from '../derived-index/top-k.ts'
@@ -23,6 +24,11 @@ const LOOK_AGAIN_FACTOR = 4
 /** Dead slots are left behind when they are this share of all, and enough to matter. */
 const DEAD_SHARE_MAX = 1 / 3
 const DEAD_MIN = 2000
+/**
+ * While many rows keep coming, up to so many numbers wait for the graph (44,000 rows of 384, 3 ms to scan):
+ * building it then would take the processor from those who make the rows.
+ */
+const WAITING_FLOATS_MAX = 2 ** 24
 /** More slots than this waiting for the graph are a bulk build, which uses every core. */
 const BULK_SLOTS = 20_000
 const COMPACT_ROWS = 2000
@@ -48,6 +54,7 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
   /** A copy without dead slots that is being built; it takes over when its graph is complete. */
   #successor: { index: VectorIndex; nextSlot: number } | undefined
   #revision = 0
+  readonly #changes = new ChangeRate()
 
   constructor(rows: VectorRows, graph?: VectorGraph) {
     this.#rows = rows
@@ -93,16 +100,21 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
 
   put(row: VectorRow): void {
     if (this.#rows.holds(row)) return
-    this.#revision += 1
+    this.#noteChange()
     this.#rows.put(row)
     this.#successor?.index.put(row)
   }
 
   delete(document_seq: number): void {
     if (!this.has(document_seq)) return
-    this.#revision += 1
+    this.#noteChange()
     this.#rows.delete(document_seq)
     this.#successor?.index.delete(document_seq)
+  }
+
+  #noteChange(): void {
+    this.#revision += 1
+    this.#changes.note()
   }
 
   /**
@@ -172,13 +184,19 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
 
   #isCheaper(look: number, { flags, count }: Wanted): boolean {
     if (look >= this.#graph!.size) return false
+    // What is not in the graph is scanned either way.
+    const share = this.#graph!.size / this.#rows.size
     const scan = flags === null ? this.#rows.size * SCAN_NATIVE_NS : count * SCAN_NS
-    return look * LOOK_NS < scan
+    return look * LOOK_NS < scan * share
   }
 
-  /** Whether `step` has something to do. */
+  get isBusy(): boolean {
+    return this.#changes.isHigh
+  }
+
+  /** Whether it is time for a `step`. */
   get hasWork(): boolean {
-    return this.#successor !== undefined || this.#isDecayed || this.#waiting > 0
+    return this.#successor !== undefined || this.#isDecayed || this.#isBuildDue
   }
 
   /** Slots that belong into the graph and are not there yet. */
@@ -186,6 +204,12 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
     const { size, dimensions, similarity } = this.#rows
     if (similarity.metric === null || size * dimensions <= EXACT_FLOATS_MAX) return 0
     return size - (this.#graph?.size ?? 0)
+  }
+
+  get #isBuildDue(): boolean {
+    const waiting = this.#waiting
+    if (waiting * this.#rows.dimensions > WAITING_FLOATS_MAX) return true
+    return waiting > 0 && !this.isBusy
   }
 
   get #isDecayed(): boolean {
