@@ -80,8 +80,12 @@ function parseTest(operator: Operator, value: unknown, fold: boolean, context: C
       return { operator: 'in', value: [null], fold: false, negated: !bool(value, context) }
     case 'exists':
       return { operator, value: bool(value, context) }
-    case 'contains':
-      return { operator, value: list(value, context), fold }
+    case 'contains': {
+      const values = list(value, context)
+      // Each is a test of its own, unlike the values of `in`, which are looked up in a set.
+      for (const _ of values.slice(1)) countCondition(context)
+      return { operator, value: values, fold }
+    }
     case 'starts_with':
     case 'ends_with':
       return { operator, value: text(value, context), fold }

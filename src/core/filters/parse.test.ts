@@ -239,6 +239,11 @@ test('depth, conditions and list lengths are bounded', () => {
   assert.equal(code({ a: Array.from({ length: 10_001 }, (_, i) => i) }), 'filter_too_complex')
 })
 
+test('each value of contains counts as a condition', () => {
+  assert.equal(code({ a: { contains: Array.from({ length: 200 }, () => 'x') } }), null)
+  assert.equal(code({ a: { contains: Array.from({ length: 201 }, () => 'x') } }), 'filter_too_complex')
+})
+
 test('dynamic values outside retrievers are refused', () => {
   assert.equal(code({ field: 'a', value: { type: 'dynamic', field: 'inputs.x' } }), 'invalid_filter')
 })

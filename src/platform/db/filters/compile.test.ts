@@ -13,7 +13,7 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely'
-import { documentField } from '../../../core/filters/document-fields.ts'
+import { candidateField, documentField } from '../../../core/filters/document-fields.ts'
 import { parseFilter } from '../../../core/filters/parse.ts'
 import { parseSearch } from '../../../core/filters/search.ts'
 import type { Dialect } from '../db.ts'
@@ -132,4 +132,22 @@ test('an indexed field is written as the expression of its index', () => {
     compiled({ brand: 'Acme' }, 'postgres', ['brand']).sql,
     /kura_keys\(\("payload" -> 'brand'\)\) && \$1::text\[\]/,
   )
+})
+
+test('the largest filters keep within the parameters that a statement may have', () => {
+  const value = ['x', '[', '2026-01-01', '5', 5, 2 ** 60, true, null, [1], { a: 1 }]
+  const filter = (conditions: number) => ({
+    OR: Array.from({ length: conditions }, () => ({ field: 'metadata.content', operator: 'in', value })),
+  })
+  for (const [dialect, parameters_max] of [
+    ['sqlite', 32_766],
+    ['postgres', 65_535],
+  ] as const)
+    for (const conditions of [50, 200]) {
+      const node = parseFilter(filter(conditions), { profile: 'document' })
+      const indexed_fields = new Set(['content', 'text', 'title', 'metadata.content'])
+      const all = { ...target(dialect, indexed_fields), field_paths: candidateField }
+      const { parameters } = sqlOf(compileFilter(node, all), dialect)
+      assert.ok(parameters.length < parameters_max, `${parameters.length} on ${dialect}`)
+    }
 })

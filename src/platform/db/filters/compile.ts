@@ -1,5 +1,5 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
-import type { Condition, FilterNode, Test } from '../../../core/filters/ast.ts'
+import { type Condition, conditionsOf, type FilterNode, type Test } from '../../../core/filters/ast.ts'
 import { columnTest } from './columns.ts'
 import { postgresJson } from './postgres-json.ts'
 import { postgresScalar } from './postgres-scalar.ts'
@@ -33,13 +33,39 @@ const DIALECTS = {
  */
 export function compileFilter(node: FilterNode | null, target: FilterTarget): Expression<SqlBool> {
   if (node === null) return TRUE
+  return compileNode(node, isLarge(node) ? followedByFunctions(target) : target)
+}
+
+/** Beyond this the parameters of a statement could run out: SQLite takes 32,766, PostgreSQL 65,535. */
+const INLINE_CONDITIONS_MAX = 50
+
+function isLarge(node: FilterNode): boolean {
+  let conditions = 0
+  for (const condition of conditionsOf(node)) {
+    conditions += condition.operator === 'contains' ? Math.max(1, condition.value.length) : 1
+    if (conditions > INLINE_CONDITIONS_MAX) return true
+  }
+  return false
+}
+
+function followedByFunctions(target: FilterTarget): FilterTarget {
+  return {
+    ...target,
+    locate(path) {
+      const source = target.locate(path)
+      return source?.kind === 'json' ? { ...source, by_function: true } : source
+    },
+  }
+}
+
+function compileNode(node: FilterNode, target: FilterTarget): Bool {
   switch (node.kind) {
     case 'and':
-      return allOf(node.children.map((child) => compileFilter(child, target)))
+      return allOf(node.children.map((child) => compileNode(child, target)))
     case 'or':
-      return anyOf(node.children.map((child) => compileFilter(child, target)))
+      return anyOf(node.children.map((child) => compileNode(child, target)))
     case 'not':
-      return notTrue(anyOf(node.children.map((child) => compileFilter(child, target))))
+      return notTrue(anyOf(node.children.map((child) => compileNode(child, target))))
     case 'condition':
       return compileCondition(node, target)
   }
@@ -66,8 +92,10 @@ function atFirstPlace(
   const parts: Bool[] = []
   const absent: Bool[] = []
   for (const source of sources) {
-    // Not grouped: SQLite looks for an index in each member of the outermost "or", not deeper.
-    for (const passes of matches(source, test, target)) parts.push(allOf([passes, ...absent]))
+    const alternatives = matches(source, test, target)
+    // SQLite looks for an index in each member of the outermost "or", not deeper.
+    const flat = isIndexed(source, target) ? alternatives : [anyOf(alternatives)]
+    for (const passes of flat) parts.push(allOf([passes, ...absent]))
     absent.push(notTrue(present(source, target)))
   }
   if (whenMissing) parts.push(allOf(absent))
@@ -80,8 +108,11 @@ export function present(source: FieldSource, { dialect }: FilterTarget): Bool {
   return sql<SqlBool>`${refer(source.column)} is not null`
 }
 
-function matches(source: FieldSource, test: Test, { dialect, indexed_fields }: FilterTarget): Bool[] {
-  const { scalar, json } = DIALECTS[dialect]
+function matches(source: FieldSource, test: Test, target: FilterTarget): Bool[] {
+  const { scalar, json } = DIALECTS[target.dialect]
   if (source.kind === 'column') return [columnTest(scalar, source, test)]
-  return json.matches(source, test, indexed_fields?.has(source.path.join('.')) ?? false)
+  return json.matches(source, test, isIndexed(source, target))
 }
+
+const isIndexed = (source: FieldSource, { indexed_fields }: FilterTarget) =>
+  source.kind === 'json' && (indexed_fields?.has(source.path.join('.')) ?? false)

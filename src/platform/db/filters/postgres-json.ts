@@ -11,7 +11,7 @@ import { INDEXED_TEXT_MAX } from './postgres-functions.ts'
 import { postgresScalar as scalar } from './postgres-scalar.ts'
 import { numberTest, textTest, valueSet } from './scalar-tests.ts'
 import { allOf, anyOf, type Bool, FALSE, TRUE } from './sql.ts'
-import { type JsonSource, refer } from './target.ts'
+import { isInline, type JsonSource, refer } from './target.ts'
 
 type Json = Expression<unknown>
 
@@ -39,11 +39,12 @@ function atValues(source: JsonSource, test: (value: Json) => Bool, each = test(s
 
 /** Applies `one` where the path can lead to one value only, as it does unless there is an array on the way. */
 function oneOrSeveral(
-  { column, path, is_object = false }: JsonSource,
+  source: JsonSource,
   one: (value: Json) => Expression<unknown>,
   several: Expression<unknown>,
 ): Expression<unknown> {
-  if (path.some((step) => typeof step === 'number')) return several
+  const { column, path, is_object = false } = source
+  if (!isInline(source) || path.some((step) => typeof step === 'number')) return several
   const json = refer(column)
   const arrays = path.flatMap((_step, i) =>
     i === 0 && is_object ? [] : [sql<SqlBool>`jsonb_typeof(${member(json, path.slice(0, i))}) = 'array'`],

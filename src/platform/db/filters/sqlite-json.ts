@@ -7,7 +7,7 @@ import { isOrder, numberTest, textIn, textTest, valueSet, wantedNumbers } from '
 import { allOf, anyOf, type Bool, FALSE } from './sql.ts'
 import type { JsonTest } from './sqlite-functions.ts'
 import { sqliteJsonScalar as scalar } from './sqlite-scalar.ts'
-import { type JsonSource, refer } from './target.ts'
+import { isInline, type JsonSource, refer } from './target.ts'
 
 /**
  * Values in SQLite JSON text. A scalar at a path of plain member names is tested in SQL, arrays by the
@@ -20,12 +20,12 @@ import { type JsonSource, refer } from './target.ts'
 export const sqliteJson: JsonSql = {
   present(source) {
     const exists: Test = { operator: 'exists', value: true }
-    if (!isPlain(source.path)) return kuraTest(refer(source.column), source.path, exists)
+    if (!isPlain(source)) return kuraTest(refer(source.column), source.path, exists)
     return anyOf([sql<SqlBool>`${cellAt(source, false).type} is not null`, ...throughArrays(source, exists)])
   },
 
   matches(source, test, indexed) {
-    if (!isPlain(source.path)) return [kuraTest(refer(source.column), source.path, test)]
+    if (!isPlain(source)) return [kuraTest(refer(source.column), source.path, test)]
     const cell = cellAt(source, indexed && isIndexablePath(source.path))
     return [
       ...scalarTests(cell, test),
@@ -56,8 +56,11 @@ function cellAt({ column, path }: JsonSource, indexed: boolean): Cell {
 }
 
 /** SQLite paths have no safe spelling of names that JSON text escapes. */
-const isPlain = (path: Path) =>
-  path.every((step) => typeof step === 'number' || (step !== '' && JSON.stringify(step) === `"${step}"`))
+const isPlain = (source: JsonSource) =>
+  isInline(source) &&
+  source.path.every(
+    (step) => typeof step === 'number' || (step !== '' && JSON.stringify(step) === `"${step}"`),
+  )
 
 /** From here on integers of JSON text are not what JavaScript reads: 2^53 in decimals. */
 const EXACT_INTEGERS = Number.MAX_SAFE_INTEGER
@@ -170,10 +173,11 @@ const pathValue = (path: Path, indexed: boolean) =>
   indexed ? sql.lit(sqlitePath(path)) : sql.val(sqlitePath(path))
 
 /** `sortText` of the first value at a path. */
-export function sqliteSortText({ column, path, is_object }: JsonSource): Expression<unknown> {
+export function sqliteSortText(source: JsonSource): Expression<unknown> {
+  const { column, path, is_object } = source
   const json = refer(column)
   const through = sql`kura_sort_text(${JSON.stringify(path)}, ${json})`
-  if (!isPlain(path)) return through
+  if (!isPlain(source)) return through
   const direct = sql`kura_sort_text('[]', ${json} -> ${sqlitePath(path)})`
   const arrays = arrayPlaces(path, is_object).map((i) => isArrayAt(json, path, i))
   return arrays.length === 0 ? direct : sql`(case when ${anyOf(arrays)} then ${through} else ${direct} end)`

@@ -28,6 +28,8 @@ export type JsonSource = {
   path: Path
   /** The column always holds an object (not an array), which spares a check a row. */
   is_object?: boolean
+  /** The path is followed by a function, which takes few parameters, not by SQL, which is faster. */
+  by_function?: boolean
 }
 
 export type FieldSource = ColumnSource | JsonSource
@@ -49,16 +51,24 @@ export function sourcesOf(field: string, { field_paths = plainField, locate }: F
     .filter((source) => source !== null)
 }
 
+/** In SQL each step of a path may need a look at what stands there, so longer paths are left to a function. */
+const INLINE_STEPS_MAX = 5
+
+export const isInline = ({ path, by_function = false }: JsonSource): boolean =>
+  !by_function && path.length <= INLINE_STEPS_MAX
+
 export const refer = (column: ColumnRef): Expression<unknown> =>
   typeof column === 'string' ? sql.ref(column) : column
+
+type JsonColumn = Pick<JsonSource, 'column' | 'is_object'>
 
 export type TableFields = {
   /** Typed columns by dotted field name: `bucket_id`, `batch_stats.total`. */
   columns: Readonly<Record<string, Omit<ColumnSource, 'kind'>>>
   /** JSON columns by the field under which their content appears: `metadata`, `bucket_schema`. */
-  json?: Readonly<Record<string, Omit<JsonSource, 'kind' | 'path'>>>
+  json?: Readonly<Record<string, JsonColumn>>
   /** The JSON column that holds every other field at its root. */
-  rest?: Omit<JsonSource, 'kind' | 'path'>
+  rest?: JsonColumn
 }
 
 /** `locate` for a table whose fields can be listed. Typed columns win over JSON columns. */
