@@ -151,3 +151,22 @@ test('the largest filters keep within the parameters that a statement may have',
       assert.ok(parameters.length < parameters_max, `${parameters.length} on ${dialect}`)
     }
 })
+
+test('a cursor of another order is refused before it reaches the database', () => {
+  const sort = compileSort(
+    [
+      { field: 'name', direction: 'asc' },
+      { field: 'a', direction: 'desc' },
+    ],
+    target('postgres'),
+    'id',
+  )
+  assert.doesNotThrow(() => sort.after({ keys: ['x', 'X', null], id: 'i' }))
+  for (const position of [
+    { keys: ['x'], id: 'i' },
+    { keys: ['x', 'X', 5], id: 'i' },
+    { keys: ['x', 'X', 'a\0'], id: 'i' },
+    { keys: ['x', 'X', null], id: 'i\0' },
+  ])
+    assert.throws(() => sort.after(position), { code: 'cursor_invalid' })
+})

@@ -1,4 +1,5 @@
 import { type Expression, type SqlBool, sql } from 'kysely'
+import { KuraError } from '../../../core/errors.ts'
 import type { SortDirection, SortKey } from '../../../core/filters/sort.ts'
 import type { CursorPosition } from '../../../core/pagination.ts'
 import type { Dialect } from '../db.ts'
@@ -22,7 +23,7 @@ export type CompiledSort = {
   order_by: Expression<unknown>[]
   /** What a cursor keeps of a row besides its id: select them under names of your own. */
   keys: Expression<string | number | null>[]
-  /** Whether a row comes after the one with these keys; throws when the position has another number of keys. */
+  /** Whether a row comes after the one with these keys. Throws `cursor_invalid` for keys of another order. */
   after(position: CursorPosition): Expression<SqlBool>
 }
 
@@ -48,10 +49,22 @@ export function compileSort(keys: readonly SortKey[], target: FilterTarget, id: 
     ],
     keys: terms.map(({ value }) => value as Expression<string | number | null>),
     after(position) {
-      if (position.keys.length !== terms.length) throw new Error('The cursor belongs to another order.')
+      if (!fits(position, terms)) throw new KuraError('cursor_invalid')
       return after(terms, position, { id, dialect }, 0)
     },
   }
+}
+
+/** Cursors come back from clients, and a value of the wrong type would make the database fail. */
+function fits({ keys, id }: CursorPosition, terms: readonly Term[]): boolean {
+  const isText = (value: unknown) => typeof value === 'string' && !value.includes('\0')
+  return (
+    isText(id) &&
+    keys.length === terms.length &&
+    terms.every(
+      ({ type }, i) => keys[i] === null || (type === 'text' ? isText(keys[i]) : typeof keys[i] === 'number'),
+    )
+  )
 }
 
 function termsOf({ field, direction }: SortKey, target: FilterTarget): Term[] {
