@@ -46,7 +46,11 @@ export function parseCondition(
   if (holder.value === undefined && operator !== 'exists' && operator !== 'is_null')
     throw malformed(context, 'Field required', 'missing', 'value')
   const fold = foldsCase(context.options.profile, context.case_sensitive, operator)
-  return { kind: 'condition', field, ...parseTest(operator, wellFormed(holder.value), fold, context) }
+  return {
+    kind: 'condition',
+    field: field.toWellFormed(),
+    ...parseTest(operator, wellFormed(holder.value), fold, context),
+  }
 }
 
 const KNOWN: ReadonlySet<string> = new Set(OPERATORS)
@@ -174,5 +178,8 @@ function box(value: unknown, context: Context): { top_left: GeoPoint; bottom_rig
 function wellFormed(value: unknown): unknown {
   if (typeof value === 'string') return value.toWellFormed()
   if (Array.isArray(value)) return value.map(wellFormed)
-  return value
+  if (!isObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name.toWellFormed(), wellFormed(member)]),
+  )
 }

@@ -43,14 +43,19 @@ function keysOf(input: Record<string, unknown>, loc: (string | number)[]): SortK
     if (members.includes('direction') && members.every((name) => DIRECTION_MEMBERS.includes(name)))
       throw invalid([...loc, 'field'], 'missing', 'Field required')
     return Object.entries(input).map(([name, value]) => ({
-      field: name,
+      field: name.toWellFormed(),
       direction: directionOf(value, [...loc, name]),
     }))
   }
   if (typeof field !== 'string' || field === '')
     throw invalid([...loc, 'field'], 'string_type', 'Input should be a valid string')
   const name = DIRECTION_MEMBERS.find((member) => input[member] !== undefined && input[member] !== null)
-  return [{ field, direction: name === undefined ? 'asc' : directionOf(input[name], [...loc, name]) }]
+  return [
+    {
+      field: field.toWellFormed(),
+      direction: name === undefined ? 'asc' : directionOf(input[name], [...loc, name]),
+    },
+  ]
 }
 
 const DIRECTIONS: Readonly<Record<string, SortDirection>> = {
