@@ -27,6 +27,33 @@ test('HTML that is nested too deeply is refused, not a crash', async () => {
   await assert.rejects(read(html, 'text/html'), refused('damaged', /nested/))
 })
 
+test('depth is counted where elements nest, in time that grows with the page only', async () => {
+  const started = performance.now()
+  for (const tag of ['<div>', '<body>', '<table>'])
+    await assert.rejects(read(Buffer.from(tag.repeat(1_000_000)), 'text/html'), refused('damaged', /nested/))
+  assert.ok(performance.now() - started < 3000)
+  for (const flat of [
+    '<p>x'.repeat(10_000),
+    '<br>x'.repeat(10_000),
+    '<ul><li>x</ul>'.repeat(10_000),
+    '<!-- <div> -->x'.repeat(10_000),
+    `<script>${'"<div>"+'.repeat(10_000)}""</script>x`,
+    '<!--'.repeat(100_000),
+    '<'.repeat(100_000),
+  ])
+    await read(Buffer.from(flat), 'text/html')
+})
+
+test('a table is one line a row, however many rows and whatever its cells span', async () => {
+  const table = `<table><caption>Fish</caption><thead><tr><th>Name</th><th>Legs</th></tr></thead>
+    <tbody><tr><td colspan="1000000000" rowspan="1000000000">Eel</td><td>0</td></tr></tbody></table>`
+  assert.equal(await read(Buffer.from(table), 'text/html'), 'Fish\nName   Legs\nEel   0')
+  const rows = Buffer.from(`<table>${'<tr><td>a</td><td>b</td></tr>'.repeat(50_000)}</table>`)
+  const started = performance.now()
+  assert.equal((await read(rows, 'text/html')).length, 6 * 50_000 - 1)
+  assert.ok(performance.now() - started < 10_000)
+})
+
 test('a Word document gives its paragraphs', async () => {
   assert.equal(await read(makeDocx(['First one.', 'Second \u00fc.']), DOCX), 'First one.\n\nSecond ü.')
 })
