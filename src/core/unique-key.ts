@@ -10,6 +10,8 @@ const STRING_MAX = 255
 export type UniqueKey = {
   /** What the unique index holds: SHA-256 of the canonical JSON of the sorted pairs. */
   hash: string
+  /** The key itself: canonical JSON of its fields, sorted by name. Document ids are made from it. */
+  canonical: string
   /** As the client sent them. */
   values: JsonObject
 }
@@ -32,7 +34,8 @@ export function uniqueKeyOf(
     values[field] = value
     canonical[field] = schema?.properties[field]?.type === 'datetime' ? instant(value) : value
   }
-  return { hash: sha256(canonicalJson(canonical)), values }
+  const text = canonicalJson(canonical)
+  return { hash: sha256(text), canonical: text, values }
 }
 
 function isUsable(value: JsonValue | undefined): value is string | number {

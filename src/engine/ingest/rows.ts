@@ -1,8 +1,10 @@
 import type { BlobEntry } from '../../core/blob-entry.ts'
+import type { BucketSchema, UniqueKeyConfig } from '../../core/bucket-schema.ts'
 import { type RowSource, rowKey } from '../../core/collections/identity.ts'
 import type { ObjectRecord, UpstreamDocument } from '../../core/collections/record.ts'
 import { isObject, type JsonObject } from '../../core/json.ts'
 import type { Scope } from '../../core/scope.ts'
+import { uniqueKeyOf } from '../../core/unique-key.ts'
 import type { DbOrTrx } from '../../platform/db/db.ts'
 
 /** One row of a tier with what its documents inherit. */
@@ -31,10 +33,14 @@ export async function loadObjects(
     .where('namespace_id', '=', namespaceId)
     .where('object_id', 'in', object_ids)
     .execute()
+  const keyed = rows.filter((row) => row.unique_key_hash !== null).map((row) => row.bucket_id)
+  const keys = await uniqueKeys(db, { namespaceId }, keyed)
   const found = rows.map((row): SourceRow => {
     const { object_id, bucket_id, key_prefix, created_at, unique_key_hash } = row
-    // Equal keys have equal hashes, and the hash is what the table can look up.
-    const source: RowSource = { kind: 'object', object_id, bucket_id, batch_id, unique_key: unique_key_hash }
+    const fields = JSON.parse(row.fields) as JsonObject
+    const key = unique_key_hash === null ? undefined : keys.get(bucket_id)
+    const unique_key = key ? uniqueKeyOf(key.config, key.schema, fields).canonical : null
+    const source: RowSource = { kind: 'object', object_id, bucket_id, batch_id, unique_key }
     return {
       row_id: object_id,
       row_key: rowKey(source),
@@ -44,7 +50,7 @@ export async function loadObjects(
         bucket_id,
         key_prefix,
         created_at,
-        fields: JSON.parse(row.fields) as JsonObject,
+        fields,
         blobs: JSON.parse(row.blobs) as BlobEntry[],
       },
       root_object_id: object_id,
@@ -82,8 +88,8 @@ export async function loadDocuments(
     .execute()
   // Documents of this batch need no salt, so nobody asks what key their bucket has.
   const keyed = upstream_in_batch
-    ? new Set<string>()
-    : await bucketsWithUniqueKey(
+    ? new Map<string, BucketKey>()
+    : await uniqueKeys(
         db,
         scope,
         rows.map((row) => row.root_bucket_id),
@@ -125,19 +131,27 @@ function inOrder(rows: readonly SourceRow[], ids: readonly string[]): SourceRow[
   return ids.flatMap((id) => byId.get(id) ?? [])
 }
 
-async function bucketsWithUniqueKey(
+type BucketKey = { config: UniqueKeyConfig; schema: BucketSchema | null }
+
+/** The unique keys of those buckets that have one, by bucket id. */
+async function uniqueKeys(
   db: DbOrTrx,
-  { namespaceId }: Scope,
+  { namespaceId }: Pick<Scope, 'namespaceId'>,
   bucket_ids: readonly (string | null)[],
-): Promise<Set<string>> {
+): Promise<Map<string, BucketKey>> {
   const wanted = [...new Set(bucket_ids.filter((id) => id !== null))]
-  if (wanted.length === 0) return new Set()
+  if (wanted.length === 0) return new Map()
   const rows = await db
     .selectFrom('buckets')
-    .select('bucket_id')
+    .select(['bucket_id', 'unique_key', 'bucket_schema'])
     .where('namespace_id', '=', namespaceId)
     .where('bucket_id', 'in', wanted)
     .where('unique_key', 'is not', null)
     .execute()
-  return new Set(rows.map(({ bucket_id }) => bucket_id))
+  return new Map(
+    rows.map(({ bucket_id, unique_key, bucket_schema }) => [
+      bucket_id,
+      { config: JSON.parse(unique_key!), schema: bucket_schema === null ? null : JSON.parse(bucket_schema) },
+    ]),
+  )
 }

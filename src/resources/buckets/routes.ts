@@ -44,7 +44,11 @@ export async function bucketRoutes(app: App, { buckets }: { buckets: BucketServi
         response: { 200: ListBucketsResponse, ...errorResponses },
       },
     },
-    async ({ scope, body, page }, reply) => sendJson(reply, await buckets.list(scope, body, page)),
+    async ({ scope, body, page }, reply) => {
+      // Paging was read into `page`; a cursor belongs to what is asked for, not to how much of it.
+      const { limit: _limit, offset: _offset, ...query } = body
+      return sendJson(reply, await buckets.list(scope, query, page))
+    },
   )
   app.get(
     '/buckets',

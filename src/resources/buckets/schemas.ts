@@ -98,6 +98,8 @@ export type BucketResponse = Static<typeof BucketResponse>
 
 export const ListBucketsBody = Type.Object(
   {
+    limit: Defaulted(Type.Integer({ minimum: 1, maximum: 1000 }), 10),
+    offset: Defaulted(Type.Integer({ minimum: 0 }), 0),
     search: optional(Type.String()),
     filters: optional(FreeObject),
     sort: optional(FreeObject),
@@ -105,7 +107,8 @@ export const ListBucketsBody = Type.Object(
   },
   { $id: 'ListBucketsRequest' },
 )
-export type ListBucketsBody = Static<typeof ListBucketsBody>
+/** Paging is read apart: it may also come in the query. */
+export type ListBucketsBody = Omit<Static<typeof ListBucketsBody>, 'limit' | 'offset'>
 
 export const ListBucketsResponse = Type.Object(
   {
