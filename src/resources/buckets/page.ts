@@ -34,6 +34,7 @@ export class PageReader {
   /** The rows of a page and one more if there is one; each says the totals of the namespace at the same state. */
   read(db: DbOrTrx, namespaceId: string, query: PageQuery): Promise<PageRow[]> {
     const { of, sort, position, page } = query
+    if (position) compileSort(sort, bucketTarget[dialect(db)], 'buckets.bucket_id').check(position)
     const values: Record<string, unknown> = {
       namespaceId,
       limit: page.limit + 1,
@@ -59,7 +60,7 @@ function build(db: DbOrTrx, { of, sort, position, page }: PageQuery): CompiledQu
     for (const condition of isMatch(db, NAMESPACE, of.filter)) rows = rows.where(condition)
   if (position)
     rows = rows.where(
-      order.after({
+      order.after(position, {
         id: slot('id'),
         keys: position.keys.map((key, i) => (key === null ? null : slot(`key_${i}`))),
       }),

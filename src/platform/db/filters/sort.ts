@@ -23,8 +23,13 @@ export type CompiledSort = {
   order_by: Expression<unknown>[]
   /** What a cursor keeps of a row besides its id: select them under names of your own. */
   keys: Expression<string | number | null>[]
-  /** Whether a row comes after the one with these keys. Throws `cursor_invalid` for keys of another order. */
-  after(position: CursorPosition): Expression<SqlBool>
+  /** Throws `cursor_invalid` for keys of another order. */
+  check(position: CursorPosition): void
+  /**
+   * Whether a row comes after the one with these keys, which are checked. `parameters` stand for
+   * them in the SQL where it is to be run again with others.
+   */
+  after(position: CursorPosition, parameters?: CursorPosition): Expression<SqlBool>
 }
 
 /** One expression of the order. Null comes last in either direction. */
@@ -42,15 +47,19 @@ type Term = {
 export function compileSort(keys: readonly SortKey[], target: FilterTarget, id: ColumnRef): CompiledSort {
   const { dialect } = target
   const terms = keys.flatMap((key) => termsOf(key, target))
+  const check = (position: CursorPosition) => {
+    if (!fits(position, terms)) throw new KuraError('cursor_invalid')
+  }
   return {
     order_by: [
       ...terms.map((term) => ordering(term, dialect)),
       sql`${inOrder(refer(id), 'text', dialect)} asc`,
     ],
     keys: terms.map(({ value }) => value as Expression<string | number | null>),
-    after(position) {
-      if (!fits(position, terms)) throw new KuraError('cursor_invalid')
-      return after(terms, position, { id, dialect }, 0)
+    check,
+    after(position, parameters = position) {
+      check(position)
+      return after(terms, parameters, { id, dialect }, 0)
     },
   }
 }
