@@ -75,6 +75,7 @@ export function decodeCursor(cursor: string, query: unknown): CursorPosition {
   if (
     !Array.isArray(keys) ||
     !keys.every(isSortValue) ||
+    !isSortValue(id) ||
     typeof id !== 'string' ||
     belongs_to !== queryHash(query)
   )
@@ -90,8 +91,11 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** What a list may have written; anything else was made by hand, and a database may refuse it. */
 const isSortValue = (value: unknown): value is string | number | null =>
-  value === null || typeof value === 'string' || typeof value === 'number'
+  value === null ||
+  Number.isFinite(value) ||
+  (typeof value === 'string' && value.isWellFormed() && !value.includes('\0'))
 
 function queryHash(query: unknown): string {
   const text = canonicalJson(isObject(query) || Array.isArray(query) ? query : [query])

@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+import type { FastifyBodyParser } from 'fastify'
 import { ValidationError, valueError } from '../core/errors.ts'
 import type { App } from './app.ts'
 
@@ -10,13 +12,22 @@ const JSON_DEPTH_MAX = 64
  */
 export function registerBodyParser(app: App): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, text, done) => {
+  const parse: FastifyBodyParser<Buffer> = (_request, bytes, done) => {
     try {
-      done(null, parseBody(text as string))
+      done(null, parseBody(decodeBody(bytes)))
     } catch (error) {
       done(error as Error)
     }
-  })
+  }
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, parse)
+  // By its name Fastify finds a parser at once; for '*' it takes every header apart first.
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parse)
+}
+
+/** Other encodings would be read as text with other characters, and stored so. */
+function decodeBody(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw valueError(['body'], 'The body must be UTF-8', 'json_invalid')
+  return bytes.toString('utf8')
 }
 
 export function parseBody(text: string): unknown {

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { KuraError, ValidationError, type Violation } from '../core/errors.ts'
+import { KuraError, ValidationError, type Violation, valueError } from '../core/errors.ts'
 import { isObject } from '../core/json.ts'
 import { validator } from '../core/validation.ts'
 import type { App } from './app.ts'
@@ -19,6 +19,8 @@ export function registerValidation(app: App, { namespaces }: { namespaces: Names
   app.decorateRequest('page')
   app.addHook('preValidation', async (request) => {
     if (request.is404) return
+    // PostgreSQL has no such character: no name or value holds it, and asking for one is an error there.
+    if (request.url.includes('%00')) throw valueError(['path'], 'URLs may not contain the character U+0000')
     const { permission, scope = 'namespace' } = request.routeOptions.config
     if (permission !== undefined) {
       requirePermission(request.caller, permission)

@@ -68,6 +68,7 @@ for (const dialect of DIALECTS) {
       }))
 
   function idOf(parameter: string): string {
+    if (parameter.endsWith('extractor_id')) return 'text_extractor_v1'
     const name = parameter.replace('_identifier', '_id')
     return name === 'batch_id'
       ? tenant.draft_batch_id
@@ -119,6 +120,11 @@ for (const dialect of DIALECTS) {
       '{"metadata":{"a":9007199254740993}}',
     ])
       await everyWriterRefuses({ raw }, 422, 'validation_error')
+  })
+
+  test(`every route refuses bodies that are not UTF-8 (${dialect})`, async () => {
+    for (const hex of ['7b2261223a22ff227d', '7b2261223a22eda080227d', 'fffe7b007d00'])
+      await everyWriterRefuses({ raw: Buffer.from(hex, 'hex') }, 422, 'validation_error')
   })
 
   test(`every route refuses deep JSON at once, and bodies over the limit (${dialect})`, async () => {
@@ -218,6 +224,74 @@ for (const dialect of DIALECTS) {
       assert.equal(unknown.status, 200, 'a field that nothing has is missing everywhere')
     }
     assert.equal((await request('POST', '/v1/buckets/list')).body.total_count, 1)
+  })
+
+  test(`no cursor made by hand breaks a list (${dialect})`, async () => {
+    const source = { type: 'bucket', bucket_ids: [tenant.bucket_id] }
+    const feature_extractor = { feature_extractor_name: 'passthrough_extractor' }
+    await request('POST', '/v1/buckets', {
+      body: { bucket_name: 'after the first', bucket_schema: { properties: {} } },
+    })
+    await request('POST', '/v1/collections', {
+      body: { collection_name: 'after the first', source, feature_extractor },
+    })
+    await request('POST', documents, { body: { title: 'x' } })
+    for (const url of ['/v1/buckets/list', '/v1/collections/list', `${objects}/list`, `${documents}/list`]) {
+      const page = await request('POST', url, { body: { limit: 1 } })
+      const [keys, id, hash] = JSON.parse(
+        Buffer.from(page.body.pagination.next_cursor, 'base64url').toString(),
+      )
+      for (const value of [
+        null,
+        '',
+        "'",
+        '\0',
+        '\ud800',
+        -1,
+        0.5,
+        1e300,
+        2 ** 63,
+        'x'.repeat(5000),
+        [],
+        {},
+        true,
+      ]) {
+        for (const parts of [
+          [keys, value, hash],
+          [[value], id, hash],
+          [[...keys, value], id, hash],
+          [[], id, hash],
+          [keys, id, value],
+          value,
+        ]) {
+          const cursor = Buffer.from(JSON.stringify(parts)).toString('base64url')
+          const { status, body } = await request('POST', url, { body: { cursor, limit: 1 } })
+          assert.ok(
+            status === 200 || status === 400,
+            `${url} ${JSON.stringify(parts)} ${JSON.stringify(body)}`,
+          )
+        }
+      }
+    }
+  })
+
+  test(`every route refuses U+0000 in its path and query (${dialect})`, async () => {
+    const withIds = kura.app.routeTable.routes.filter(
+      ({ url, method }) => url.startsWith('/v1/') && method !== 'OPTIONS',
+    )
+    await changesNothing(async () => {
+      for (const { method, url, schema } of withIds) {
+        const names = [...url.matchAll(/:(\w+)/g)].map((match) => match[1]!)
+        const known = url.replace(/:(\w+)/g, (_, name: string) => idOf(name))
+        const bad = names.map((name) =>
+          url.replace(/:(\w+)/g, (_, one: string) => (one === name ? 'a%00b' : idOf(one))),
+        )
+        for (const path of [...bad, `${known}?limit=%00`, `${known}?title=a%00`]) {
+          const answer = await request(method as Method, path, { body: schema?.body && {} })
+          assert.equal(answer.status, 422, `${method} ${path} ${JSON.stringify(answer.body)}`)
+        }
+      }
+    })
   })
 
   test(`characters with a meaning in SQL, LIKE or regular expressions are text to a search (${dialect})`, async () => {

@@ -28,7 +28,7 @@ export type RequestOptions = {
   key?: string | null
   namespace?: string
   headers?: Record<string, string>
-  raw?: string
+  raw?: string | Buffer
 }
 // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies whose shape the schema check has just proven.
 export type TestResponse = { status: number; body: any; headers: Record<string, unknown> }
