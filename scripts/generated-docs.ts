@@ -56,9 +56,16 @@ function settingsTable(): string {
       .join(' ')
       .replaceAll('<', '&lt;')
     const flag = `--${name.replaceAll('_', '-')}`
-    return `| \`KURA_${name.toUpperCase()}\` | \`${flag}\` | ${defaultText(name, fallback)} | ${meaning} |`
+    return [`\`KURA_${name.toUpperCase()}\``, `\`${flag}\``, defaultText(name, fallback), meaning]
   })
-  return ['| environment | flag | default | meaning |', '|---|---|---|---|', ...rows].join('\n')
+  return table(['environment', 'flag', 'default', 'meaning'], rows)
+}
+
+/** Columns of equal width, as the formatter writes them. */
+function table(head: string[], rows: string[][]): string {
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)))
+  const line = (cells: string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
 /** Two settings have defaults that follow the home folder. */
@@ -86,9 +93,10 @@ async function operationsTable(): Promise<string> {
     return [
       `${rows.length} operations:`,
       '',
-      '| path | methods |',
-      '|---|---|',
-      ...[...byPath].map(([path, all]) => `| \`${path}\` | ${all.map(({ method }) => method).join(', ')} |`),
+      table(
+        ['path', 'methods'],
+        [...byPath].map(([path, all]) => [`\`${path}\``, all.map(({ method }) => method).join(', ')]),
+      ),
     ].join('\n')
   } finally {
     await deps.close()
