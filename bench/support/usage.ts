@@ -34,8 +34,11 @@ export function familyOf(pid: number): number[] {
   return [pid, ...children.flatMap(familyOf)]
 }
 
-/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: fields 14 and 15 are utime and stime. */
-function cpuSeconds(pid: number): number {
+/**
+ * CPU time of this process alone. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: fields 14
+ * and 15 are utime and stime.
+ */
+export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   // The name in field 2 may hold spaces, so count from its closing parenthesis.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
