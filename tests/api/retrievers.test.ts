@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { sql } from 'kysely'
 import { drainQueue } from '../support/drain-queue.ts'
 import { DIALECTS, type TestApp, testApp } from '../support/test-app.ts'
 
@@ -310,5 +311,40 @@ for (const dialect of DIALECTS) {
       assert.equal((await request('DELETE', '/v1/retrievers/meaning')).body.success, true)
       assert.equal((await request('GET', '/v1/retrievers/meaning')).status, 404)
     })
+  })
+}
+
+for (const dialect of DIALECTS) {
+  test(`a payload index of the namespace serves filters, and changes no answer (${dialect})`, async (t) => {
+    const app = await testApp(dialect)
+    t.after(app.close)
+    const { request } = app
+    await notes(app)
+    const run = () =>
+      request('POST', '/v1/retrievers/execute', {
+        body: {
+          collection_identifiers: ['note-texts'],
+          stages: [search(TEXT, { final_top_k: 5 })],
+          inputs: { query: 'animals', filters: { AND: [{ field: 'tags', operator: 'eq', value: 'pets' }] } },
+        },
+      })
+    const before = await run()
+    assert.deepEqual(titles(before.body).sort(), ['dog', 'kitten'])
+    const patched = await request('PATCH', '/v1/namespaces/default', {
+      body: {
+        payload_indexes: [
+          { field_name: 'tags', type: 'keyword' },
+          { field_name: 'year', type: 'integer' },
+        ],
+      },
+    })
+    assert.equal(patched.status, 200, JSON.stringify(patched.body))
+    assert.deepEqual(titles((await run()).body), titles(before.body))
+    const { rows } = await sql<{ name: string }>`${sql.raw(
+      dialect === 'postgres'
+        ? "select indexname as name from pg_indexes where indexname like 'documents_payload_%'"
+        : "select name from sqlite_master where type = 'index' and name like 'documents_payload_%'",
+    )}`.execute(app.deps.db)
+    assert.ok(rows.length >= 2, 'the indexes are there')
   })
 }

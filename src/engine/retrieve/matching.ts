@@ -10,8 +10,11 @@ export function matchingDocuments(
   { namespaceId }: Scope,
   filter: FilterNode | null,
   collection_ids: readonly string[] | null,
+  indexed_fields?: ReadonlySet<string>,
 ) {
   let query = db.selectFrom('documents').where('namespace_id', '=', namespaceId)
   if (collection_ids) query = query.where('collection_id', 'in', [...collection_ids])
-  return filter ? query.where(compileFilter(filter, documentFilterTarget(dialect(db)))) : query
+  return filter
+    ? query.where(compileFilter(filter, documentFilterTarget(dialect(db), indexed_fields)))
+    : query
 }

@@ -7,6 +7,7 @@ import type { LexicalIndexes } from '../../platform/lexical/lexical.ts'
 import type { Models } from '../../platform/models/models.ts'
 import type { VectorFilter, VectorIndexes } from '../../platform/vectors/vectors.ts'
 import type { FeatureSearch, StageTools } from '../../stages/stage.ts'
+import { indexedFields } from '../documents/payload-indexes.ts'
 import { documentMembers, readDocuments } from '../documents/record.ts'
 import { matchingDocuments } from './matching.ts'
 import { queryVector, type ReadContent, type StoredVectorIndex } from './query-vector.ts'
@@ -132,7 +133,9 @@ function vectorFilter(
     async all(limit) {
       if (set && set.length <= limit) return filter ? passing(bound, filter, collection_ids, set) : [...set]
       if (!filter) return null
-      const rows = await matchingDocuments(bound.deps.db, bound.scope, filter, collection_ids)
+      const { db } = bound.deps
+      const indexed_fields = await indexedFields(db, bound.scope)
+      const rows = await matchingDocuments(db, bound.scope, filter, collection_ids, indexed_fields)
         .select('document_seq')
         .limit(limit + 1)
         .execute()
@@ -179,8 +182,10 @@ async function scan(
 ): Promise<{ document_seqs: number[]; truncated: boolean }> {
   const found: { document_seq: number; created_at: string; document_id: string }[] = []
   let truncated = false
+  const { db } = bound.deps
+  const indexed_fields = filter ? await indexedFields(db, bound.scope) : undefined
   for (const { collection_id } of within(bound.collections, collection_identifiers)) {
-    const rows = await matchingDocuments(bound.deps.db, bound.scope, filter, [collection_id])
+    const rows = await matchingDocuments(db, bound.scope, filter, [collection_id], indexed_fields)
       .select(['document_seq', 'created_at', 'document_id'])
       .orderBy('created_at', 'desc')
       .orderBy('document_id')

@@ -4,7 +4,8 @@ import { checkName } from '../../core/names.ts'
 import type { PageRequest } from '../../core/pagination.ts'
 import type { OrganizationScope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
-import { type Db, inTransaction, isUniqueViolation } from '../../platform/db/db.ts'
+import { ensurePayloadIndexes } from '../../engine/documents/payload-indexes.ts'
+import { type Db, inTransaction, isUniqueViolation, type Trx } from '../../platform/db/db.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
 import { DELETING, deleteNamespace, namespaceNotFound } from './delete.ts'
 import {
@@ -25,6 +26,7 @@ import type {
   NamespaceInfrastructure,
   NamespaceModel,
   PatchNamespaceBody,
+  PayloadIndex,
   UnifiedExtractor,
   UnifiedExtractorList,
   UpdateNamespaceBody,
@@ -67,7 +69,10 @@ export class NamespaceService {
       updated_at: now,
     }
     await namedUniquely(namespace_name, () =>
-      inTransaction(this.#db, (trx) => store.insertNamespace(trx, row)),
+      inTransaction(this.#db, async (trx) => {
+        await store.insertNamespace(trx, row)
+        await ensureIndexes(trx, row.payload_indexes)
+      }),
     )
     return this.get(scope, row.namespace_id)
   }
@@ -165,11 +170,18 @@ export class NamespaceService {
           feature_extractors: JSON.stringify(appended),
           updated_at: timestamp(),
         })
+        if (payload_indexes) await ensureIndexes(trx, JSON.stringify(userIndexes(payload_indexes)))
       }),
     )
     return this.get(scope, namespace_id)
   }
 }
+
+const ensureIndexes = (trx: Trx, payload_indexes: string) =>
+  ensurePayloadIndexes(
+    trx,
+    (JSON.parse(payload_indexes) as PayloadIndex[]).map((index) => index.field_name),
+  )
 
 function checkedName(value: string): string {
   const violations: Violation[] = []
