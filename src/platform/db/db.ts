@@ -3,6 +3,7 @@ import { KuraError } from '../../core/errors.ts'
 import { openPostgres } from './postgres.ts'
 import type { Schema } from './schema.ts'
 import { openSqlite } from './sqlite.ts'
+import { turnReadsOf } from './turn-reads.ts'
 
 export type Dialect = 'sqlite' | 'postgres'
 
@@ -58,6 +59,15 @@ export function inTransaction<T>(db: DbOrTrx, work: (trx: Trx) => Promise<T>): P
 export function inSnapshot<T>(db: DbOrTrx, work: (trx: Trx) => Promise<T>): Promise<T> {
   if (db.isTransaction) return work(db as Trx)
   return db.transaction().setAccessMode('read only').setIsolationLevel('repeatable read').execute(work)
+}
+
+/**
+ * A read that every request makes, made once a turn of the event loop where the database allows it
+ * (TurnReads says why nobody can tell). Equal keys MUST stand for equal questions.
+ */
+export function oncePerTurn<T>(db: DbOrTrx, key: string, read: () => Promise<T>): Promise<T> {
+  const turn = db.isTransaction ? undefined : turnReadsOf(db.getExecutor().adapter)
+  return turn ? turn.once(key, read) : read()
 }
 
 /** Whether an error is a broken unique rule, whichever database raised it. */

@@ -8,6 +8,7 @@ import {
   type Dialect,
   type Driver,
   Kysely,
+  type LimitNode,
   type QueryResult,
   SelectQueryNode,
   SqliteAdapter,
@@ -18,6 +19,7 @@ import {
 import type { OpenOptions } from './db.ts'
 import { registerFilterFunctions } from './filters/sqlite-functions.ts'
 import type { Schema } from './schema.ts'
+import { keepTurnReads, TurnReads } from './turn-reads.ts'
 
 /** How long a write waits for other processes before it gives up. */
 const BUSY_TIMEOUT_MS = 15_000
@@ -32,15 +34,29 @@ const OPEN_TIMEOUT_MS = 10_000
 const STATEMENTS_MAX = 500
 const SQLITE_BUSY = 5
 
+/**
+ * SQLite plans by the value of a bare `limit ?`, and so prepares the statement anew whenever the
+ * parameter is bound, which costs more than most statements take. An expression is left alone.
+ */
+class QueryCompiler extends SqliteQueryCompiler {
+  protected override visitLimit({ limit }: LimitNode): void {
+    this.append('limit +')
+    this.visitNode(limit)
+  }
+}
+
 /** node:sqlite behind Kysely: one writer and one reader connection to one WAL database. */
 export function openSqlite(path: string, options: OpenOptions): Kysely<Schema> {
+  const turns = new TurnReads()
   const dialect: Dialect = {
     createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new SqliteDriver(path, options),
+    createDriver: () => new SqliteDriver(path, options, turns),
     createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
+    createQueryCompiler: () => new QueryCompiler(),
   }
-  return new Kysely<Schema>({ dialect })
+  const db = new Kysely<Schema>({ dialect })
+  keepTurnReads(db.getExecutor().adapter, turns)
+  return db
 }
 
 /**
@@ -51,6 +67,7 @@ export function openSqlite(path: string, options: OpenOptions): Kysely<Schema> {
 class SqliteDriver implements Driver {
   readonly #path: string
   readonly #options: OpenOptions
+  readonly #turns: TurnReads
   #writer: Handle | undefined
   #reader: Handle | undefined
   /** Snapshots pin what they see, so they must not share the handle of plain reads. */
@@ -58,9 +75,10 @@ class SqliteDriver implements Driver {
   readonly #writeTurn = new Mutex()
   readonly #snapshotTurn = new Mutex()
 
-  constructor(path: string, options: OpenOptions) {
+  constructor(path: string, options: OpenOptions, turns: TurnReads) {
     this.#path = path
     this.#options = options
+    this.#turns = turns
   }
 
   async init(): Promise<void> {
@@ -70,7 +88,7 @@ class SqliteDriver implements Driver {
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    return new SqliteConnection(this.#reader!, () => this.#lockWriter())
+    return new SqliteConnection(this.#reader!, () => this.#lockWriter(), this.#turns)
   }
 
   async #lockWriter(): Promise<{ handle: Handle; release: () => void }> {
@@ -144,11 +162,17 @@ function openHandle(path: string, { durability, read_only = false }: OpenOptions
 class SqliteConnection implements DatabaseConnection {
   readonly #reader: Handle
   readonly #lockWriter: () => Promise<{ handle: Handle; release: () => void }>
+  readonly #turns: TurnReads
   #transaction: { handle: Handle; release: () => void } | undefined
 
-  constructor(reader: Handle, lockWriter: () => Promise<{ handle: Handle; release: () => void }>) {
+  constructor(
+    reader: Handle,
+    lockWriter: () => Promise<{ handle: Handle; release: () => void }>,
+    turns: TurnReads,
+  ) {
     this.#reader = reader
     this.#lockWriter = lockWriter
+    this.#turns = turns
   }
 
   enter(handle: Handle, release: () => void): void {
@@ -166,6 +190,7 @@ class SqliteConnection implements DatabaseConnection {
       throw error
     } finally {
       this.#transaction = undefined
+      this.#turns.forget()
       release()
     }
   }
@@ -177,6 +202,7 @@ class SqliteConnection implements DatabaseConnection {
     try {
       return await whenNotBusy(() => execute<R>(handle, query))
     } finally {
+      this.#turns.forget()
       release()
     }
   }

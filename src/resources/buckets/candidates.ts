@@ -55,7 +55,7 @@ export class TrigramCandidates {
       () =>
         sql<{ seqs: string }>`select json_group_array(rowid) as seqs from (
           select rowid from bucket_search_trigrams where bucket_search_trigrams match ${slot('query')}
-          limit ${slot('limit')})`.compile(db),
+          limit +${slot('limit')})`.compile(db),
     )
     const seqs = JSON.parse(found!.seqs) as number[]
     return seqs.length > this.#candidates_max ? null : seqs
@@ -75,7 +75,7 @@ export class TrigramCandidates {
       () =>
         sql<{ count: number }>`select count(*) as count from (
           select 1 from bucket_search_trigrams where bucket_search_trigrams match ${slot('query')}
-          limit ${slot('limit')})`.compile(db),
+          limit +${slot('limit')})`.compile(db),
     )
     const isCommon = found!.count > this.#candidates_max
     this.#isCommon.set(gram, isCommon)

@@ -11,7 +11,7 @@ import {
 } from '../../core/pagination.ts'
 import type { Scope } from '../../core/scope.ts'
 import { LruMap } from '../../lib/lru-map.ts'
-import { type Db, type DbOrTrx, inSnapshot } from '../../platform/db/db.ts'
+import { type Db, type DbOrTrx, inSnapshot, oncePerTurn } from '../../platform/db/db.ts'
 import {
   type ListFilter,
   MATCH_LIMITS,
@@ -69,8 +69,7 @@ export class BucketLister {
     const { search, filters, sort, case_sensitive } = body
     const request = JSON.stringify([namespaceId, search, filters, sort, case_sensitive, page])
     const known = this.#answers.get(request)
-    if (known && (await this.#matches.totals(this.#db, namespaceId)).version === known.version)
-      return known.text
+    if (known && (await this.#version(namespaceId)) === known.version) return known.text
     const query = parseQuery(body, page)
     const { totals, rows } =
       query.filter.search === null && query.filter.filter === null
@@ -79,6 +78,13 @@ export class BucketLister {
     const text = answer(query, totals, rows)
     if (text.length <= ANSWER_CHARACTERS_MAX) this.#answers.set(request, { version: totals.version, text })
     return text
+  }
+
+  async #version(namespaceId: string): Promise<number> {
+    const totals = await oncePerTurn(this.#db, `bucket totals ${namespaceId}`, () =>
+      this.#matches.totals(this.#db, namespaceId),
+    )
+    return totals.version
   }
 
   async #all(namespaceId: string, query: Query): Promise<Page> {

@@ -1,5 +1,5 @@
 import type { FoundNamespace, NamespaceLookup } from '../../http/scope.ts'
-import type { Db } from '../../platform/db/db.ts'
+import { type Db, oncePerTurn } from '../../platform/db/db.ts'
 import { slot, Templates } from '../../platform/db/templates.ts'
 import { DEFAULT_NAME } from './default.ts'
 import { DELETING } from './delete.ts'
@@ -13,7 +13,7 @@ const OWNERS = {
   ret_: ['retrievers', 'retriever_id'],
 } as const
 
-type Row = { namespace_id: string; namespace_name: string; status: string }
+type Row = { namespace_id: string; status: string }
 
 /** Where the namespace of a request is found; nothing outside the organization is ever seen. Every request asks. */
 export function namespaceLookup(db: Db): NamespaceLookup {
@@ -21,50 +21,52 @@ export function namespaceLookup(db: Db): NamespaceLookup {
   const ofOrganization = () =>
     db
       .selectFrom('namespaces')
-      .select(['namespace_id', 'namespace_name', 'status'])
+      .select(['namespace_id', 'status'])
       .where('organization_id', '=', slot<string>('organizationId'))
+  const named = async (organizationId: string, name: string) => {
+    const [row] = await templates.run<Row>(db, 'named', { organizationId, name }, () =>
+      ofOrganization().where('namespace_name', '=', slot<string>('name')).compile(),
+    )
+    return found(row)
+  }
+
+  async function find(organizationId: string, identifier: string): Promise<FoundNamespace | undefined> {
+    const [row] = await templates.run<Row>(db, 'id', { organizationId, identifier }, () =>
+      ofOrganization().where('namespace_id', '=', slot<string>('identifier')).compile(),
+    )
+    return found(row) ?? named(organizationId, identifier)
+  }
+
+  async function fallback(organizationId: string): Promise<FoundNamespace | undefined> {
+    const rows = await templates.run<Row>(db, 'any', { organizationId }, () =>
+      ofOrganization().limit(2).compile(),
+    )
+    return rows.length === 1 ? found(rows[0]) : named(organizationId, DEFAULT_NAME)
+  }
+
+  async function ownerOf(organizationId: string, resource_id: string): Promise<FoundNamespace | undefined> {
+    const owner = OWNERS[resource_id.slice(0, 4) as keyof typeof OWNERS]
+    if (!owner) return undefined
+    const [table, column] = owner
+    const [row] = await templates.run<Row>(db, table, { organizationId, resource_id }, () =>
+      ofOrganization()
+        .where('namespace_id', 'in', (eb) =>
+          eb
+            .selectFrom(table as 'buckets')
+            .select('namespace_id')
+            .where(column as 'bucket_id', '=', slot<string>('resource_id')),
+        )
+        .compile(),
+    )
+    return found(row)
+  }
+
   return {
-    async find(organizationId, identifier) {
-      const rows = await templates.run<Row>(db, 'find', { organizationId, identifier }, () =>
-        ofOrganization()
-          .where((eb) =>
-            eb.or([
-              eb('namespace_id', '=', slot<string>('identifier')),
-              eb('namespace_name', '=', slot<string>('identifier')),
-            ]),
-          )
-          .compile(),
-      )
-      return found(rows.find(({ namespace_id }) => namespace_id === identifier) ?? rows[0])
-    },
-
-    async ownerOf(organizationId, resource_id) {
-      const owner = OWNERS[resource_id.slice(0, 4) as keyof typeof OWNERS]
-      if (!owner) return undefined
-      const [table, column] = owner
-      const [row] = await templates.run<Row>(db, table, { organizationId, resource_id }, () =>
-        ofOrganization()
-          .where('namespace_id', 'in', (eb) =>
-            eb
-              .selectFrom(table as 'buckets')
-              .select('namespace_id')
-              .where(column as 'bucket_id', '=', slot<string>('resource_id')),
-          )
-          .compile(),
-      )
-      return found(row)
-    },
-
-    async fallback(organizationId) {
-      const rows = await templates.run<Row>(db, 'any', { organizationId }, () =>
-        ofOrganization().limit(2).compile(),
-      )
-      if (rows.length === 1) return found(rows[0])
-      const [named] = await templates.run<Row>(db, 'default', { organizationId }, () =>
-        ofOrganization().where('namespace_name', '=', DEFAULT_NAME).compile(),
-      )
-      return found(named)
-    },
+    find: (organizationId, identifier) =>
+      oncePerTurn(db, `namespace ${organizationId} ${identifier}`, () => find(organizationId, identifier)),
+    fallback: (organizationId) =>
+      oncePerTurn(db, `namespaces ${organizationId}`, () => fallback(organizationId)),
+    ownerOf,
   }
 }
 
