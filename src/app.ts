@@ -41,6 +41,8 @@ export async function buildApp(deps: Deps): Promise<App> {
     loggerInstance: logger as FastifyBaseLogger,
     // Requests are counted in /metrics; a line each would cost more than a small answer does.
     logController: new LogController({ disableRequestLogging: true }),
+    // A logger a request costs more than it is worth: what is logged names the request itself.
+    childLoggerFactory: (parent) => parent,
     bodyLimit: config.body_limit_bytes,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     genReqId: (request) => requestId(request.headers['x-request-id']),
@@ -52,7 +54,10 @@ export async function buildApp(deps: Deps): Promise<App> {
 
   const routes = collectRoutes(app)
   app.decorate('routeTable', routes)
-  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id))
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    done()
+  })
   await app.register(cors, {
     origin: config.cors_origins.split(',').filter(Boolean),
     exposedHeaders: EXPOSED_HEADERS,

@@ -12,15 +12,29 @@ const CALLER_CACHE_MAX = 10_000
 
 /** Sets `request.caller` on routes that need a key; 401 before the body is read. */
 export function registerAuth(app: App, { findCaller }: { findCaller: FindCaller }): void {
-  const find = cached(findCaller)
+  const callers = new CallerCache()
   app.decorateRequest('caller')
-  app.addHook('onRequest', async (request) => {
-    if (request.routeOptions.config.permission === undefined || request.is404) return
-    const key = bearerKey(request.headers.authorization)
-    const caller = key ? await find(sha256(key)) : undefined
-    if (!caller) throw new KuraError('unauthorized')
-    request.caller = caller
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.routeOptions.config.permission === undefined || request.is404) return done()
+    const { authorization = '' } = request.headers
+    const known = callers.get(authorization)
+    if (known) {
+      request.caller = known
+      return done()
+    }
+    authenticate(authorization, findCaller).then((caller) => {
+      callers.set(authorization, caller)
+      request.caller = caller
+      done()
+    }, done)
   })
+}
+
+async function authenticate(authorization: string, findCaller: FindCaller): Promise<Caller> {
+  const key = bearerKey(authorization)
+  const caller = key ? await findCaller(sha256(key)) : undefined
+  if (!caller) throw new KuraError('unauthorized')
+  return caller
 }
 
 /** 403 when the key may not do what the route does. */
@@ -30,26 +44,25 @@ export function requirePermission(caller: Caller, permission: Permission): void 
 }
 
 /** The generated client may send the header twice, which Node joins with a comma: the first non-empty one wins. */
-function bearerKey(header: string | undefined): string | null {
-  for (const part of header?.split(',') ?? []) {
+function bearerKey(header: string): string | null {
+  for (const part of header.split(',')) {
     const key = /^\s*Bearer\s+(\S+)\s*$/i.exec(part)?.[1]
     if (key) return key
   }
   return null
 }
 
-function cached(find: FindCaller): FindCaller {
-  const known = new Map<string, { caller: Caller; until_ms: number }>()
-  return async (key_hash) => {
-    const hit = known.get(key_hash)
-    if (hit && hit.until_ms > Date.now()) return hit.caller
-    const caller = await find(key_hash)
-    if (!caller) {
-      known.delete(key_hash)
-      return undefined
-    }
-    if (known.size >= CALLER_CACHE_MAX) known.clear()
-    known.set(key_hash, { caller, until_ms: Date.now() + CALLER_CACHE_MS })
-    return caller
+/** Callers by their header, so that a request of a known key hashes nothing and asks nobody. */
+class CallerCache {
+  readonly #known = new Map<string, { caller: Caller; until_ms: number }>()
+
+  get(authorization: string): Caller | undefined {
+    const hit = this.#known.get(authorization)
+    return hit && hit.until_ms > Date.now() ? hit.caller : undefined
+  }
+
+  set(authorization: string, caller: Caller): void {
+    if (this.#known.size >= CALLER_CACHE_MAX) this.#known.clear()
+    this.#known.set(authorization, { caller, until_ms: Date.now() + CALLER_CACHE_MS })
   }
 }

@@ -77,7 +77,8 @@ function toKuraError(error: unknown, request: FastifyRequest): KuraError {
 
 function sendError(request: FastifyRequest, reply: FastifyReply, error: KuraError) {
   const { status, type } = error.row
-  if (status >= 500) request.log.error({ err: error.cause ?? error, code: error.code }, error.message)
+  if (status >= 500)
+    request.log.error({ err: error.cause ?? error, code: error.code, request_id: request.id }, error.message)
   const validation = error instanceof ValidationError ? error.violations : null
   const details = validation
     ? {

@@ -7,6 +7,8 @@ type Meters = {
   registry: Registry
   requests: Counter<'method' | 'route' | 'status'>
   durations: Histogram<'route'>
+  /** Looking a series up by its labels costs more than counting in it. */
+  series: Map<string, { count: Counter.Internal; time: Histogram.Internal<'route'> }>
 }
 
 /** Observations kept until the library is there; it is loaded by then in any normal start. */
@@ -27,7 +29,7 @@ export function registerMetrics(app: App): void {
     return loading
   }
   app.addHook('onListen', async () => void load())
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     // The pattern, not the path: ids in a label would make a time series each.
     const route = request.routeOptions.url ?? 'none'
     const one = {
@@ -38,6 +40,7 @@ export function registerMetrics(app: App): void {
     }
     if (meters) observe(meters, one)
     else if (waiting.length < WAITING_MAX) waiting.push(one)
+    done()
   })
   app.get('/metrics', { config: { hidden: true } }, async (_request, reply) => {
     const { registry } = await load()
@@ -46,11 +49,17 @@ export function registerMetrics(app: App): void {
 }
 
 function observe(
-  { requests, durations }: Meters,
+  { requests, durations, series }: Meters,
   { method, route, status, duration_seconds }: Observation,
 ): void {
-  requests.inc({ method, route, status })
-  durations.observe({ route }, duration_seconds)
+  const key = `${method} ${status} ${route}`
+  let one = series.get(key)
+  if (!one) {
+    one = { count: requests.labels({ method, route, status }), time: durations.labels({ route }) }
+    series.set(key, one)
+  }
+  one.count.inc()
+  one.time.observe(duration_seconds)
 }
 
 async function createMeters(): Promise<Meters> {
@@ -59,6 +68,7 @@ async function createMeters(): Promise<Meters> {
   collectDefaultMetrics({ register: registry, prefix: 'kura_' })
   return {
     registry,
+    series: new Map(),
     requests: new Counter({
       name: 'kura_http_requests_total',
       help: 'HTTP requests.',
