@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../core/json.ts'
 import type { Scope } from '../../core/scope.ts'
-import type { DbOrTrx } from '../../platform/db/db.ts'
+import { type DbOrTrx, dialect } from '../../platform/db/db.ts'
+import { slot, Templates } from '../../platform/db/templates.ts'
 import { inParts } from '../../platform/derived-index/parts.ts'
 
 /** An entry of `document_blobs`: a file that a document shows, of its source or made from it. */
@@ -65,15 +66,36 @@ export async function readDocuments(
       : (['document_seq', wanted.document_seqs] as const)
   const found = new Map<string | number, DocumentRecord>()
   for (const part of inParts<string | number>(keys)) {
-    const rows = await db
-      .selectFrom('documents')
-      .select(DOCUMENT_COLUMNS)
-      .where('namespace_id', '=', namespaceId)
-      .where(column, 'in', part as never)
-      .execute()
+    const rows = await readPart(db, namespaceId, column, part)
     for (const row of rows) found.set(row[column], toDocument(row))
   }
   return keys.flatMap((key) => found.get(key) ?? [])
+}
+
+/** Pages are read again and again: up to this many keys the statement is built once a length. */
+const TEMPLATE_KEYS_MAX = 100
+const templates = new Templates()
+
+function readPart(
+  db: DbOrTrx,
+  namespaceId: string,
+  column: 'document_id' | 'document_seq',
+  keys: readonly (string | number)[],
+): Promise<DocumentRow[]> {
+  const query = db.selectFrom('documents').select(DOCUMENT_COLUMNS)
+  if (keys.length > TEMPLATE_KEYS_MAX)
+    return query
+      .where('namespace_id', '=', namespaceId)
+      .where(column, 'in', keys as never)
+      .execute()
+  const values = Object.fromEntries(keys.map((key, i) => [`key_${i}`, key]))
+  const shape = `${dialect(db)} ${column} ${keys.length}`
+  return templates.run<DocumentRow>(db, shape, { namespaceId, ...values }, () =>
+    query
+      .where('namespace_id', '=', slot<string>('namespaceId'))
+      .where(column, 'in', Object.keys(values).map((name) => slot(name)) as never)
+      .compile(),
+  )
 }
 
 /** A document as filters, sorts, projections and templates see it: root members, ids and `_internal`. */

@@ -8,7 +8,8 @@ import {
 import type { Scope } from '../../core/scope.ts'
 import { builtinExtractors } from '../../extractors/builtin.ts'
 import { defaultParameters } from '../../extractors/catalogue.ts'
-import type { DbOrTrx } from '../../platform/db/db.ts'
+import { type DbOrTrx, dialect } from '../../platform/db/db.ts'
+import { slot, Templates } from '../../platform/db/templates.ts'
 import type { ModelDescription, Models, Slot } from '../../platform/models/models.ts'
 import type { SearchableFeature } from '../../stages/stage.ts'
 
@@ -32,6 +33,11 @@ type StoredIndex = {
 const parsed = new Map<string, CollectionFeature[]>()
 const PARSED_MAX = 5000
 
+type CollectionRow = Omit<ScopeCollection, 'features'> & { vector_indexes: string }
+
+/** Read on every run: building the statement takes longer than running it. */
+const templates = new Templates()
+
 /** The collections of a pipeline; one that was deleted since is left out. `null` means all of the namespace. */
 export async function readScopeCollections(
   db: DbOrTrx,
@@ -39,12 +45,16 @@ export async function readScopeCollections(
   collection_ids: readonly string[] | null,
 ): Promise<ScopeCollection[]> {
   if (collection_ids?.length === 0) return []
-  let query = db
-    .selectFrom('collections')
-    .select(['collection_seq', 'collection_id', 'collection_name', 'vector_indexes'])
-    .where('namespace_id', '=', namespaceId)
-  if (collection_ids) query = query.where('collection_id', 'in', [...collection_ids])
-  const rows = await query.execute()
+  const values = Object.fromEntries((collection_ids ?? []).map((id, i) => [`id_${i}`, id]))
+  const shape = `${dialect(db)} ${collection_ids?.length ?? 'all'}`
+  const rows = await templates.run<CollectionRow>(db, shape, { namespaceId, ...values }, () => {
+    const query = db
+      .selectFrom('collections')
+      .select(['collection_seq', 'collection_id', 'collection_name', 'vector_indexes'])
+      .where('namespace_id', '=', slot<string>('namespaceId'))
+    const slots = Object.keys(values).map((name) => slot<string>(name))
+    return (collection_ids ? query.where('collection_id', 'in', slots) : query).compile()
+  })
   return rows.map(({ vector_indexes, ...row }) => ({ ...row, features: featuresOf(vector_indexes) }))
 }
 

@@ -2,7 +2,8 @@ import { KuraError } from '../../core/errors.ts'
 import type { FilterNode } from '../../core/filters/ast.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { Scope } from '../../core/scope.ts'
-import type { Db } from '../../platform/db/db.ts'
+import { type Db, dialect } from '../../platform/db/db.ts'
+import { slot, Templates } from '../../platform/db/templates.ts'
 import type { LexicalIndexes } from '../../platform/lexical/lexical.ts'
 import type { Models } from '../../platform/models/models.ts'
 import type { VectorFilter, VectorIndexes } from '../../platform/vectors/vectors.ts'
@@ -102,16 +103,23 @@ async function searchText(bound: Bound, { feature, query, top_k, filter, within:
   return { matches, plan: 'bm25', query_document_seq: null }
 }
 
-function vectorIndex(
+/** Read on every run: building the statement takes longer than running it. */
+const templates = new Templates()
+
+async function vectorIndex(
   { deps: { db }, scope: { namespaceId } }: Bound,
   storage_name: string,
 ): Promise<StoredVectorIndex | undefined> {
-  return db
-    .selectFrom('vector_indexes')
-    .select(['vector_index_id', 'dimensions', 'model_fingerprint'])
-    .where('namespace_id', '=', namespaceId)
-    .where('storage_name', '=', storage_name)
-    .executeTakeFirst()
+  const values = { namespaceId, storage_name }
+  const [row] = await templates.run<StoredVectorIndex>(db, dialect(db), values, () =>
+    db
+      .selectFrom('vector_indexes')
+      .select(['vector_index_id', 'dimensions', 'model_fingerprint'])
+      .where('namespace_id', '=', slot<string>('namespaceId'))
+      .where('storage_name', '=', slot<string>('storage_name'))
+      .compile(),
+  )
+  return row
 }
 
 /** A filter and a working set as the index planner asks for them; undefined when nothing narrows the search. */

@@ -2,7 +2,9 @@ import type { JsonObject } from '../../core/json.ts'
 import type { InputSchema } from '../../core/retrievers/input-schema.ts'
 import type { FeatureAddress, StageDefinition } from '../../core/retrievers/stage-definition.ts'
 import type { Scope } from '../../core/scope.ts'
-import type { DbOrTrx } from '../../platform/db/db.ts'
+import { LruMap } from '../../lib/lru-map.ts'
+import { type DbOrTrx, dialect } from '../../platform/db/db.ts'
+import { slot, Templates } from '../../platform/db/templates.ts'
 
 /** A saved retriever, parsed. */
 export type RetrieverRecord = {
@@ -55,11 +57,33 @@ export async function findRetriever(
   { namespaceId }: Scope,
   identifier: string,
 ): Promise<RetrieverRecord | undefined> {
-  const query = db.selectFrom('retrievers').select(COLUMNS).where('namespace_id', '=', namespaceId)
-  const row =
-    (await query.where('retriever_id', '=', identifier).executeTakeFirst()) ??
-    (await query.where('retriever_name', '=', identifier).executeTakeFirst())
-  return row && parse(row)
+  for (const column of ['retriever_id', 'retriever_name'] as const) {
+    const [row] = await templates.run<Row>(db, `${dialect(db)} ${column}`, { namespaceId, identifier }, () =>
+      db
+        .selectFrom('retrievers')
+        .select(COLUMNS)
+        .where('namespace_id', '=', slot<string>('namespaceId'))
+        .where(column, '=', slot<string>('identifier'))
+        .compile(),
+    )
+    if (row) return parsedOnce(namespaceId, row)
+  }
+  return undefined
+}
+
+/** Every run reads its retriever: building the statement takes longer than running it. */
+const templates = new Templates()
+
+/** And parsing nine JSON columns takes longer than both; a change of the retriever changes `updated_at`. */
+const parsed = new LruMap<RetrieverRecord>(1000)
+
+function parsedOnce(namespaceId: string, row: Row): RetrieverRecord {
+  const key = `${namespaceId} ${row.retriever_id} ${row.updated_at}`
+  const known = parsed.get(key)
+  if (known) return known
+  const record = parse(row)
+  parsed.set(key, record)
+  return record
 }
 
 export async function listRetrievers(db: DbOrTrx, { namespaceId }: Scope): Promise<RetrieverRecord[]> {
