@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { buildApp } from '../src/app.ts'
 import { ConfigSchema, loadConfig } from '../src/config.ts'
 import { createDeps } from '../src/deps.ts'
+import { replaceBetween, table } from './markdown.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
@@ -22,7 +23,10 @@ export async function generatedDocuments(): Promise<Document[]> {
   for (const [file, name, write] of PARTS) {
     const path = join(ROOT, file)
     const known = documents.get(file) ?? { path, ...(await read(path)) }
-    documents.set(file, { ...known, wanted: replacePart(known.wanted, name, await write()) })
+    documents.set(file, {
+      ...known,
+      wanted: replaceBetween(known.wanted, `<!-- ${name}: generated -->`, `<!-- /${name} -->`, await write()),
+    })
   }
   return [...documents.values()]
 }
@@ -30,14 +34,6 @@ export async function generatedDocuments(): Promise<Document[]> {
 async function read(path: string): Promise<{ current: string; wanted: string }> {
   const text = await readFile(path, 'utf8')
   return { current: text, wanted: text }
-}
-
-function replacePart(text: string, name: string, part: string): string {
-  const [begin, end] = [`<!-- ${name}: generated -->`, `<!-- /${name} -->`]
-  const from = text.indexOf(begin)
-  const to = text.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`No part "${name}" (${begin} … ${end}).`)
-  return `${text.slice(0, from + begin.length)}\n${part}\n${text.slice(to)}`
 }
 
 function settingsTable(): string {
@@ -59,13 +55,6 @@ function settingsTable(): string {
     return [`\`KURA_${name.toUpperCase()}\``, `\`${flag}\``, defaultText(name, fallback), meaning]
   })
   return table(['environment', 'flag', 'default', 'meaning'], rows)
-}
-
-/** Columns of equal width, as the formatter writes them. */
-function table(head: string[], rows: string[][]): string {
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)))
-  const line = (cells: string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
 /** Two settings have defaults that follow the home folder. */

@@ -2,20 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { bold, dim, line } from '../../src/cli/output.ts'
+import { besideText, type Figure, isKept, quantity, type Result, targetText } from './result.ts'
 import { SCALE } from './scale.ts'
 
 const RESULTS = join(import.meta.dirname, '..', 'results')
-
-export type Figure = {
-  what: string
-  value: number
-  unit?: string
-  /** The budget of the design this figure has to keep: at least, or at most. */
-  target?: { min: number } | { max: number }
-  /** The peer or ceiling measured in the same run. */
-  beside?: { name: string; value: number; unit?: string }
-  note?: string
-}
 
 /** Collects the figures of one benchmark, prints them as a table and keeps them as JSON. */
 export class Report {
@@ -58,7 +48,7 @@ export class Report {
     await writeFile(join(RESULTS, `${this.#name}.json`), `${JSON.stringify(this.#record(), null, 2)}\n`)
   }
 
-  #record() {
+  #record(): Result {
     return {
       name: this.#name,
       at: new Date().toISOString(),
@@ -75,39 +65,6 @@ export class Report {
     }
   }
 }
-
-function isKept({ value, target }: Figure): boolean {
-  if (!target) return true
-  return 'min' in target ? value >= target.min : value <= target.max
-}
-
-function targetText({ target, unit }: Figure): string {
-  if (!target) return ''
-  return 'min' in target ? `≥ ${quantity(target.min, unit)}` : `≤ ${quantity(target.max, unit)}`
-}
-
-function besideText({ value, unit, beside, note }: Figure): string {
-  const parts: string[] = []
-  if (beside) {
-    const comparable = (beside.unit ?? unit) === unit && beside.value > 0
-    const ratio = comparable ? ` (${ratioText(value / beside.value)})` : ''
-    parts.push(`${beside.name}: ${quantity(beside.value, beside.unit ?? unit)}${ratio}`)
-  }
-  if (note) parts.push(note)
-  return parts.join('; ')
-}
-
-export function quantity(value: number, unit = ''): string {
-  const text =
-    Math.abs(value) >= 100 || Number.isInteger(value)
-      ? Math.round(value).toLocaleString('en-US')
-      : value.toFixed(unit === '' ? 3 : 2)
-  return unit ? `${text} ${unit}` : text
-}
-
-/** How much of the figure beside it this one is. */
-const ratioText = (ratio: number) =>
-  ratio < 2 ? `${(ratio * 100).toFixed(ratio < 0.1 ? 1 : 0)} % of it` : `${ratio.toFixed(1)} times it`
 
 /** One line a row whatever the width of the terminal, so that results can be compared and pasted. */
 function printTable(head: string[], rows: string[][]): void {
