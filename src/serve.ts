@@ -11,7 +11,7 @@ export type RunningServer = {
   key_is_new: boolean
   /** Loads the text model now, so that the first search need not wait for it. */
   warm(): Promise<void>
-  /** Finishes requests in flight, then stops engine, indexes and database. */
+  /** Finishes requests in flight and jobs under way, both within a time, then stops indexes and database. */
   close(): Promise<void>
 }
 
@@ -30,11 +30,21 @@ export async function serve(config: Config): Promise<RunningServer> {
     warm: () => deps.models.warm('text'),
     async close() {
       stopHousekeeping()
-      await app.close()
-      await engine.stop()
+      await Promise.all([finishRequests(app), engine.stop()])
       await deps.close()
     },
   }
+}
+
+/** Below the time that the whole program takes to stop at most (commands/serve.ts). */
+const REQUESTS_GRACE_MS = 10_000
+
+/** Takes no new connections and waits for the answers that are due. */
+async function finishRequests(app: App): Promise<void> {
+  // A client that has sent half a request, or does not read its answer, must not keep the server alive.
+  const timer = setTimeout(() => app.server.closeAllConnections(), REQUESTS_GRACE_MS)
+  await app.close()
+  clearTimeout(timer)
 }
 
 function addressOf(app: App): string {
