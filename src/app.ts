@@ -58,10 +58,10 @@ export async function buildApp(deps: Deps): Promise<App> {
     reply.header('x-request-id', request.id)
     done()
   })
-  await app.register(cors, {
-    origin: config.cors_origins.split(',').filter(Boolean),
-    exposedHeaders: EXPOSED_HEADERS,
-  })
+  const origins = config.cors_origins.split(',').filter(Boolean)
+  const allowBrowsers = (scope: App) =>
+    scope.register(cors, { origin: origins, exposedHeaders: EXPOSED_HEADERS })
+  if (origins.length > 0) await allowBrowsers(app)
   registerBodyParser(app)
   registerErrorHandler(app, { routes })
   registerMetrics(app)
@@ -74,7 +74,11 @@ export async function buildApp(deps: Deps): Promise<App> {
       await v1.register(healthRoutes, deps)
       await v1.register(bucketRoutes, deps)
       await v1.register(objectRoutes, deps)
-      await v1.register(fileRoutes, deps)
+      await v1.register(async (scope: App) => {
+        // With no origin configured only files answer browsers, and no other request pays for it.
+        if (origins.length === 0) await allowBrowsers(scope)
+        await scope.register(fileRoutes, deps)
+      })
       await v1.register(collectionRoutes, deps)
       await v1.register(documentRoutes, deps)
       await v1.register(lineageRoutes, deps)
