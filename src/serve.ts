@@ -7,7 +7,8 @@ import type { App } from './http/app.ts'
 
 export type RunningServer = {
   url: string
-  root_key: string
+  /** Null when it was configured at an earlier start and is known to its owner only. */
+  root_key: string | null
   key_is_new: boolean
   /** Loads the text model now, so that the first search need not wait for it. */
   warm(): Promise<void>

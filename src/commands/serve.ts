@@ -13,6 +13,8 @@ export async function runServer(config: Config): Promise<void> {
   console.log(`Kura serves ${server.url}  (API reference: ${server.url}/docs)`)
   if (server.key_is_new) {
     console.log(`API key, shown this once and kept in ${config.home}/root-key:\n  ${server.root_key}`)
+  } else if (server.root_key === null) {
+    console.log('The API key is the one of earlier starts. Start with KURA_ROOT_KEY to replace it.')
   }
   await untilStopped(() => server.close())
 }

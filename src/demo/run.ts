@@ -6,6 +6,7 @@ import { printReport } from '../cli/program.ts'
 import { printHits, type SearchResult, search } from '../cli/search.ts'
 import { untilStopped } from '../commands/serve.ts'
 import { type Config, type ConfigFlags, loadConfig } from '../config.ts'
+import { KuraError } from '../core/errors.ts'
 import { type RunningServer, serve } from '../serve.ts'
 import { writeDemoFiles } from './files.ts'
 import { type DemoSearch, SEARCHES } from './texts.ts'
@@ -26,6 +27,10 @@ export async function runDemo(
   })
   const { server, note } = await start(config)
   try {
+    if (server.root_key === null)
+      throw new KuraError('config_invalid', {
+        reason: `The API key of ${config.home} is not known. Set KURA_ROOT_KEY to it, or to another one that replaces it.`,
+      })
     const client = new Client({ url: server.url, key: server.root_key })
     const folder = join(config.home, 'files')
     const count = await writeDemoFiles(folder)

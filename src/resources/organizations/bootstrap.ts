@@ -1,35 +1,58 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { apiKey, newId, sha256 } from '../../core/ids.ts'
+import { sql } from 'kysely'
+import { apiKey, newId, randomText, sha256 } from '../../core/ids.ts'
 import { timestamp } from '../../core/time.ts'
-import { type Db, inTransaction, type Trx } from '../../platform/db/db.ts'
+import { type Db, type DbOrTrx, dialect, inTransaction, type Trx } from '../../platform/db/db.ts'
 
-export type Bootstrap = { organizationId: string; root_key: string; key_is_new: boolean }
+export type Bootstrap = {
+  organizationId: string
+  /** Null when it was configured at an earlier start: the database knows its hash only. */
+  root_key: string | null
+  key_is_new: boolean
+}
 
 const KEY_FILE = 'root-key'
 const ROOT_KEY_NAME = 'admin-key'
+/** Any constant that all servers of one database share. */
+const POSTGRES_LOCK = 8_415_073
 
 /**
  * Makes sure that an organization and its first key exist. A configured key always works after
- * this; without one, a key is made once and kept in a file that only the owner can read.
+ * this and replaces the one before it; without one, a key is made once and kept in a file that only
+ * the owner can read. A key that works is never replaced by one that nobody has asked for: commands
+ * and further servers are often started without the setting.
  */
 export async function bootstrap(
   db: Db,
   { home, root_key }: { home: string; root_key?: string | undefined },
 ): Promise<Bootstrap> {
-  const kept = root_key ?? (await readKeyFile(home))
-  const key = kept ?? apiKey()
+  const organizationId = await inTransaction(db, ensureOrganization)
+  if (root_key) {
+    await inTransaction(db, (trx) => replaceRootKey(trx, organizationId, root_key))
+    return { organizationId, root_key, key_is_new: false }
+  }
+  const kept = await readKeyFile(home)
+  if (await findRootKey(db, organizationId)) return known(db, organizationId, kept)
   // The file comes first: a key that the database knows but nobody has would lock everyone out.
-  if (!kept) await writeKeyFile(home, key)
-  const organizationId = await inTransaction(db, async (trx) => {
-    const organization = await ensureOrganization(trx)
-    await ensureRootKey(trx, organization, key)
-    return organization
+  const key = kept ?? (await writeKeyFile(home, apiKey()))
+  const isFirst = await inTransaction(db, async (trx) => {
+    await lock(trx)
+    if (await findRootKey(trx, organizationId)) return false
+    await insertRootKey(trx, organizationId, key)
+    return true
   })
+  if (!isFirst) return known(db, organizationId, key)
   return { organizationId, root_key: key, key_is_new: !kept }
 }
 
+async function known(db: Db, organizationId: string, key: string | undefined): Promise<Bootstrap> {
+  const isRight = key !== undefined && (await findRootKey(db, organizationId)) === sha256(key)
+  return { organizationId, root_key: isRight ? key : null, key_is_new: false }
+}
+
 async function ensureOrganization(trx: Trx): Promise<string> {
+  await lock(trx)
   const known = await trx
     .selectFrom('organizations')
     .select('organization_id')
@@ -52,27 +75,46 @@ async function ensureOrganization(trx: Trx): Promise<string> {
   return organization_id
 }
 
-async function ensureRootKey(trx: Trx, organization_id: string, key: string): Promise<void> {
-  const now = timestamp()
-  const key_hash = sha256(key)
+/** Servers that start at once must not each make what there is one of. SQLite has one writer anyway. */
+async function lock(trx: Trx): Promise<void> {
+  if (dialect(trx) === 'postgres') await sql`select pg_advisory_xact_lock(${POSTGRES_LOCK})`.execute(trx)
+}
+
+/** The hash of the root key. */
+async function findRootKey(db: DbOrTrx, organization_id: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('api_keys')
+    .select('key_hash')
+    .where('organization_id', '=', organization_id)
+    .where('name', '=', ROOT_KEY_NAME)
+    .executeTakeFirst()
+  return row?.key_hash
+}
+
+async function replaceRootKey(trx: Trx, organization_id: string, key: string): Promise<void> {
+  await lock(trx)
   const known = await trx
     .selectFrom('api_keys')
     .select('key_id')
-    .where('key_hash', '=', key_hash)
+    .where('key_hash', '=', sha256(key))
     .executeTakeFirst()
   if (known) return
-  // Another root key was configured: the one before it stops working.
   await trx
     .deleteFrom('api_keys')
     .where('organization_id', '=', organization_id)
     .where('name', '=', ROOT_KEY_NAME)
     .execute()
+  await insertRootKey(trx, organization_id, key)
+}
+
+async function insertRootKey(trx: Trx, organization_id: string, key: string): Promise<void> {
+  const now = timestamp()
   await trx
     .insertInto('api_keys')
     .values({
       key_id: newId.key(),
       organization_id,
-      key_hash,
+      key_hash: sha256(key),
       key_prefix: `${key.slice(0, 10)}...`,
       name: ROOT_KEY_NAME,
       permissions: JSON.stringify(['admin']),
@@ -94,9 +136,23 @@ async function readKeyFile(home: string): Promise<string | undefined> {
   }
 }
 
-async function writeKeyFile(home: string, key: string): Promise<void> {
-  await mkdir(home, { recursive: true })
+/** Keeps the key; when another process has kept one meanwhile, that one is returned. */
+async function writeKeyFile(home: string, key: string): Promise<string> {
   const path = join(home, KEY_FILE)
-  await writeFile(path, `${key}\n`, { mode: 0o600 })
-  await chmod(path, 0o600)
+  const draft = `${path}.${randomText(6)}`
+  await mkdir(home, { recursive: true })
+  await writeFile(draft, `${key}\n`, { mode: 0o600 })
+  try {
+    // A link appears whole or not at all, and never in the place of another file.
+    await link(draft, path)
+    return key
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    const kept = await readKeyFile(home)
+    if (kept) return kept
+    await rename(draft, path)
+    return key
+  } finally {
+    await rm(draft, { force: true })
+  }
 }
