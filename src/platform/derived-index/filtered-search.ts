@@ -1,7 +1,9 @@
 import type { VectorFilter, VectorMatch } from '../vectors/vectors.ts'
 import type { Ranked } from './top-k.ts'
 
-export type Candidates = Ranked & {
+/** Part of a ranking, from its top. */
+export type Probe = {
+  seqs: Float64Array
   plan: string
   /** There is nothing beyond these, so asking for more would return the same. */
   complete: boolean
@@ -9,10 +11,13 @@ export type Candidates = Ranked & {
   total: number
 }
 
+export type Candidates = Ranked & Probe
+
 /** A ranking that can be read from its top, or restricted to given documents. */
 export type CandidateSource = {
-  /** `probe`: the last of the k need not be right, because only some of the first are wanted. */
-  best(k: number, options: { probe: boolean }): Promise<Candidates>
+  /** About `k` from the top, in nearly the right order: documents may be a few places off. */
+  probe(k: number): Promise<Probe>
+  /** The `k` best of the given documents, scored exactly. */
   among(document_seqs: readonly number[], k: number): Promise<Candidates>
 }
 
@@ -35,9 +40,13 @@ const PAGE_MAX = 2048
 /** Passing documents that are scanned rather than probed for. */
 const ALL_MAX = 20_000
 
+/** Passing documents that are ranked beyond those wanted, because the order of a probe is a rough one. */
+const EXTRA_MIN = 4
+const EXTRA_SHARE = 0.2
+
 /**
  * The `top_k` best candidates that pass a filter, if so many exist. Walks down the ranking while
- * that pays; when few documents pass, it asks for all of them and ranks those.
+ * that pays; when few documents pass, it asks for all of them. What passed is then ranked exactly.
  */
 export async function filteredSearch(
   source: CandidateSource,
@@ -45,30 +54,31 @@ export async function filteredSearch(
   top_k: number,
   signal?: AbortSignal,
 ): Promise<{ matches: VectorMatch[]; plan: string }> {
-  const walk = new Walk(filter, top_k, signal)
+  const walk = new Walk(filter, top_k + Math.max(EXTRA_MIN, Math.ceil(top_k * EXTRA_SHARE)), signal)
   let k = Math.max(PROBE_MIN, Math.ceil(top_k * FIRST_FACTOR))
   let askedForAll = false
   for (;;) {
-    const candidates = await source.best(k, { probe: true })
+    const probe = await source.probe(k)
     signal?.throwIfAborted()
-    await walk.down(candidates)
-    if (walk.enough || candidates.complete)
-      return { matches: walk.matches, plan: `${candidates.plan}_filtered` }
+    await walk.down(probe.seqs)
+    if (walk.isEnough || probe.complete) {
+      const found = await source.among(walk.passed, top_k)
+      signal?.throwIfAborted()
+      // Documents that went away meanwhile leave room for others further down.
+      if (found.seqs.length >= top_k || probe.complete)
+        return { matches: matchesOf(found), plan: `${probe.plan}_filtered` }
+    }
     // Half a match more than seen: after a fruitless look the rate is small, not zero.
-    const rate = (walk.matches.length + 0.5) / candidates.seqs.length
+    const rate = (walk.passed.length + 0.5) / probe.seqs.length
     k = Math.ceil(Math.max(2 * k, (top_k / rate) * MARGIN))
-    const areFew = k > PROBE_ALWAYS && k * CANDIDATE_COST > rate * candidates.total
+    const areFew = k > PROBE_ALWAYS && k * CANDIDATE_COST > rate * probe.total
     if (areFew && !askedForAll) {
       askedForAll = true
       const passing = await filter.all(ALL_MAX)
       signal?.throwIfAborted()
-      if (passing) return restricted(await source.among(passing, top_k))
+      if (passing) return { matches: matchesOf(await source.among(passing, top_k)), plan: 'exact_filtered' }
     }
   }
-}
-
-function restricted(found: Candidates): { matches: VectorMatch[]; plan: string } {
-  return { matches: matchesOf(found), plan: 'exact_filtered' }
 }
 
 export function matchesOf({ seqs, scores }: Ranked): VectorMatch[] {
@@ -77,29 +87,31 @@ export function matchesOf({ seqs, scores }: Ranked): VectorMatch[] {
 
 /** What is known of the ranking so far; a longer look repeats its beginning, which is asked only once. */
 class Walk {
-  matches: VectorMatch[] = []
+  /** Documents that pass, in the order of the ranking. */
+  passed: number[] = []
   readonly #filter: VectorFilter
-  readonly #top_k: number
+  readonly #wanted: number
   readonly #signal: AbortSignal | undefined
   readonly #passes = new Map<number, boolean>()
 
-  constructor(filter: VectorFilter, top_k: number, signal?: AbortSignal) {
+  constructor(filter: VectorFilter, wanted: number, signal?: AbortSignal) {
     this.#filter = filter
-    this.#top_k = top_k
+    this.#wanted = wanted
     this.#signal = signal
   }
 
-  get enough(): boolean {
-    return this.matches.length >= this.#top_k
+  get isEnough(): boolean {
+    return this.passed.length >= this.#wanted
   }
 
-  async down(candidates: Ranked): Promise<void> {
-    this.matches = []
-    let page = Math.min(Math.max(PAGE_MIN, this.#top_k * 2), PAGE_MAX)
-    for (let i = 0; i < candidates.seqs.length && !this.enough; i += page) {
+  async down(seqs: Float64Array): Promise<void> {
+    this.passed = []
+    let page = Math.min(Math.max(PAGE_MIN, this.#wanted * 2), PAGE_MAX)
+    for (let i = 0; i < seqs.length && !this.isEnough; i += page) {
       if (i > 0) page = PAGE_MAX
-      await this.#ask(candidates.seqs.subarray(i, i + page))
-      this.#take(candidates, i, i + page)
+      const part = seqs.subarray(i, i + page)
+      await this.#ask(part)
+      for (const seq of part) if (this.#passes.get(seq) && !this.isEnough) this.passed.push(seq)
     }
   }
 
@@ -109,12 +121,5 @@ class Walk {
     const passing = new Set(await this.#filter.passing(unknown))
     this.#signal?.throwIfAborted()
     for (const seq of unknown) this.#passes.set(seq, passing.has(seq))
-  }
-
-  #take({ seqs, scores }: Ranked, from: number, to: number): void {
-    for (let i = from; i < Math.min(to, seqs.length) && !this.enough; i += 1) {
-      const document_seq = seqs[i]!
-      if (this.#passes.get(document_seq)) this.matches.push({ document_seq, score: scores[i]! })
-    }
   }
 }

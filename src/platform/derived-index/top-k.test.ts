@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { TopK } from './top-k.ts'
+import { sortNearlySorted, TopK } from './top-k.ts'
 
 test('it keeps what a sort by score and number would put first', () => {
   const offers = fc.uniqueArray(
@@ -22,6 +22,25 @@ test('it keeps what a sort by score and number would put first', () => {
         Array.from(seqs, (seq, i) => [seq, scores[i]]),
       )
     }),
+  )
+})
+
+test('inserting sorts by score and number, whatever the order before', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(50), fc.integer({ min: -3, max: 3 })), { maxLength: 60 }),
+      (rows) => {
+        const ranked = {
+          seqs: Float64Array.from(rows, ([seq]) => seq),
+          scores: Float64Array.from(rows, ([, score]) => score),
+        }
+        sortNearlySorted(ranked)
+        assert.deepEqual(
+          rows.toSorted(([s1, a], [s2, b]) => b - a || s1 - s2),
+          Array.from(ranked.seqs, (seq, i) => [seq, ranked.scores[i]]),
+        )
+      },
+    ),
   )
 })
 

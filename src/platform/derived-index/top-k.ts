@@ -100,3 +100,22 @@ export class TopK {
     seqs[i] = seq
   }
 }
+
+/**
+ * Puts a ranking in order that is almost in order already, as candidates of a graph are: rounding
+ * moved them by a few places. Insertion takes a step a place; a heap would sort from scratch.
+ */
+export function sortNearlySorted({ seqs, scores }: Ranked): void {
+  for (let i = 1; i < seqs.length; i += 1) {
+    const seq = seqs[i]!
+    const score = scores[i]!
+    let at = i
+    while (at > 0 && (scores[at - 1]! < score || (scores[at - 1] === score && seqs[at - 1]! > seq))) {
+      seqs[at] = seqs[at - 1]!
+      scores[at] = scores[at - 1]!
+      at -= 1
+    }
+    seqs[at] = seq
+    scores[at] = score
+  }
+}

@@ -34,11 +34,11 @@ export class InProcessLexical implements LexicalIndexes {
     signal?.throwIfAborted()
     const cut = { collection_seqs, query: query.slice(0, QUERY_LENGTH_MAX) }
     const source: CandidateSource = {
-      best: (k) => this.thread.call('best', { ...cut, k }),
+      probe: (k) => this.thread.call('best', { ...cut, k }),
       among: (document_seqs, k) => this.thread.call('among', { ...cut, k, document_seqs }),
     }
     if (filter) return (await filteredSearch(source, filter, top_k, signal)).matches
-    const candidates = await source.best(top_k, { probe: false })
+    const candidates = await this.thread.call('best', { ...cut, k: top_k })
     signal?.throwIfAborted()
     return matchesOf(candidates)
   }

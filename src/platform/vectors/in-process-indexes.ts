@@ -34,11 +34,11 @@ export class InProcessIndexes implements VectorIndexes {
     if (!isFinite32(vector)) throw new KuraError('vector_invalid')
     const query = { vector_index_id, vector, collection_ids }
     const source: CandidateSource = {
-      best: (k, { probe }) => this.thread.call('best', { ...query, k, probe }),
+      probe: (k) => this.thread.call('probe', { ...query, k }),
       among: (document_seqs, k) => this.thread.call('among', { ...query, k, document_seqs }),
     }
     if (filter) return filteredSearch(source, filter, top_k, signal)
-    const candidates = await source.best(top_k, { probe: false })
+    const candidates = await this.thread.call('best', { ...query, k: top_k })
     signal?.throwIfAborted()
     return { matches: matchesOf(candidates), plan: candidates.plan }
   }

@@ -1,7 +1,7 @@
 import { ChangeRate } from '../derived-index/change-rate.ts'
-import type { Candidates } from '../derived-index/filtered-search.ts'
+import type { Candidates, Probe } from '../derived-index/filtered-search.ts'
 import type { DerivedIndex } from '../derived-index/kept-index.ts'
-import { TopK } from '../derived-index/top-k.ts'
+import { type Ranked, sortNearlySorted, TopK } from '../derived-index/top-k.ts'
 import { scanRange } from './exact-scan.ts'
 import type { Similarity } from './similarity.ts'
 import { VectorGraph } from './vector-graph.ts'
@@ -19,6 +19,8 @@ const LOOK_FACTOR = 2
 /** Candidates scored exactly beyond those wanted: rounding to bf16 moves them by a few places. */
 const RESCORE_EXTRA = 32
 const RESCORE_FACTOR = 1.5
+/** A probe may come back with fewer candidates than asked for: dead slots and other collections take places. */
+const PROBE_SHARE = 0.7
 /** When fewer rows than asked came back, how much further the next look goes. */
 const LOOK_AGAIN_FACTOR = 4
 /** Dead slots are left behind when they are this share of all, and enough to matter. */
@@ -117,16 +119,26 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
     this.#changes.note()
   }
 
-  /**
-   * The `k` best rows of the collections; all of them when there are fewer. `probe` spares the room
-   * that makes the last of them right.
-   */
-  search(query: Float32Array, k: number, collection_ids: readonly string[], probe = false): Candidates {
+  /** The `k` best rows of the collections; all of them when there are fewer. */
+  search(query: Float32Array, k: number, collection_ids: readonly string[]): Candidates {
     const wanted = this.#rows.wanted(collection_ids)
-    if (wanted.count === 0) return nothing()
-    const look = Math.max(LOOK_MIN, probe ? k : Math.ceil(k * LOOK_FACTOR))
-    const rescore = probe ? look : Math.ceil(k * RESCORE_FACTOR) + RESCORE_EXTRA
-    return this.#searchGraph(query, k, wanted, { look, rescore }) ?? this.#searchExactly(query, k, wanted)
+    return this.#searchGraph(query, k, wanted) ?? this.#searchExactly(query, k, wanted)
+  }
+
+  /**
+   * About the `k` best rows in the order of the graph, which is off by a few places. Not scoring them
+   * again spares the fetching of each row from memory, 1 µs.
+   */
+  probe(query: Float32Array, k: number, collection_ids: readonly string[]): Probe {
+    const wanted = this.#rows.wanted(collection_ids)
+    const isWhole = this.#graph?.size === this.#rows.size
+    const look = (Math.max(LOOK_MIN, k) * this.#rows.size) / wanted.count
+    if (!isWhole || wanted.count <= k || !this.#isCheaper(look, wanted))
+      return this.search(query, k, collection_ids)
+    const slots = this.#wantedNear(query, look, wanted)
+    if (slots.length < k * PROBE_SHARE) return this.search(query, k, collection_ids)
+    const seqs = Float64Array.from(slots, (slot) => this.#rows.seqAt(slot))
+    return { seqs, plan: 'hnsw', complete: false, total: wanted.count }
   }
 
   /** The `k` best of the given documents, those of other collections left out. */
@@ -148,6 +160,7 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
   }
 
   #searchExactly(query: Float32Array, k: number, { flags, count }: Wanted): Candidates {
+    if (count === 0) return nothing()
     const rows = this.#rows
     const best = new TopK(Math.min(k, count))
     scanRange(rows, query, best, k, [0, rows.size], flags)
@@ -155,31 +168,41 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
   }
 
   /** Undefined when an exact scan is cheaper, or when the graph did not show enough wanted rows. */
-  #searchGraph(
-    query: Float32Array,
-    k: number,
-    wanted: Wanted,
-    effort: { look: number; rescore: number },
-  ): Candidates | undefined {
+  #searchGraph(query: Float32Array, k: number, wanted: Wanted): Candidates | undefined {
     const graph = this.#graph
     const rows = this.#rows
     if (!graph || graph.size === 0 || wanted.count <= k) return undefined
-    let look = (effort.look * rows.size) / wanted.count
+    let look = (Math.max(LOOK_MIN, k * LOOK_FACTOR) * rows.size) / wanted.count
     while (this.#isCheaper(look, wanted)) {
-      const best = new TopK(k)
-      let left = effort.rescore
-      for (const slot of graph.nearest(query, Math.ceil(look))) {
-        if (!rows.matches(slot, wanted.flags)) continue
-        best.offer(rows.seqAt(slot), rows.score(slot, query))
-        left -= 1
-        if (left === 0) break
+      const slots = this.#wantedNear(query, look, wanted)
+      if (slots.length >= k) {
+        const found = this.#scored(query, slots.slice(0, Math.ceil(k * RESCORE_FACTOR) + RESCORE_EXTRA))
+        const ranked = graph.size === rows.size ? firstOf(found, k) : this.#withRest(found, query, k, wanted)
+        return { ...ranked, plan: 'hnsw', complete: false, total: wanted.count }
       }
-      const enough = best.size === k
-      scanRange(rows, query, best, k, [graph.size, rows.size], wanted.flags)
-      if (enough) return { ...best.ranked(), plan: 'hnsw', complete: false, total: wanted.count }
       look *= LOOK_AGAIN_FACTOR
     }
     return undefined
+  }
+
+  #wantedNear(query: Float32Array, look: number, { flags }: Wanted): number[] {
+    return this.#graph!.nearest(query, Math.ceil(look)).filter((slot) => this.#rows.matches(slot, flags))
+  }
+
+  /** Candidates of the graph with exact scores, best first. */
+  #scored(query: Float32Array, slots: readonly number[]): Ranked {
+    const seqs = Float64Array.from(slots, (slot) => this.#rows.seqAt(slot))
+    const scores = Float64Array.from(slots, (slot) => this.#rows.score(slot, query))
+    sortNearlySorted({ seqs, scores })
+    return { seqs, scores }
+  }
+
+  /** Adds the rows that are not in the graph. */
+  #withRest({ seqs, scores }: Ranked, query: Float32Array, k: number, { flags }: Wanted): Ranked {
+    const best = new TopK(k)
+    for (const [i, seq] of seqs.entries()) best.offer(seq, scores[i]!)
+    scanRange(this.#rows, query, best, k, [this.#graph!.size, this.#rows.size], flags)
+    return best.ranked()
   }
 
   #isCheaper(look: number, { flags, count }: Wanted): boolean {
@@ -256,6 +279,10 @@ export class VectorIndex implements DerivedIndex<VectorRow> {
       this.#successor = undefined
     }
   }
+}
+
+function firstOf({ seqs, scores }: Ranked, k: number): Ranked {
+  return seqs.length <= k ? { seqs, scores } : { seqs: seqs.slice(0, k), scores: scores.slice(0, k) }
 }
 
 function nothing(): Candidates {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { KuraError } from '../../core/errors.ts'
 import { openDb } from '../db/db.ts'
-import type { Candidates } from '../derived-index/filtered-search.ts'
+import type { Candidates, Probe } from '../derived-index/filtered-search.ts'
 import { IndexKeeper } from '../derived-index/index-keeper.ts'
 import { type IndexCheck, KeptIndex } from '../derived-index/kept-index.ts'
 import { removeStrays } from '../derived-index/remove-strays.ts'
@@ -21,7 +21,8 @@ export type VectorThreadData = { database_url: string; folder: string }
 type Query = { vector_index_id: number; vector: Float32Array; k: number; collection_ids: readonly string[] }
 
 export type VectorMethods = {
-  best: { takes: Query & { probe: boolean }; returns: Candidates }
+  best: { takes: Query; returns: Candidates }
+  probe: { takes: Query; returns: Probe }
   among: { takes: Query & { document_seqs: readonly number[] }; returns: Candidates }
   check: { takes: { vector_index_id: number; repair: boolean }; returns: IndexCheck | undefined }
   indexes: { takes: null; returns: number[] }
@@ -58,14 +59,14 @@ function openIndex(vector_index_id: number): KeptIndex<VectorRow, VectorIndex> {
   })
 }
 
-const NOTHING = { plan: 'exact', complete: true, total: 0 } as const
+const NOTHING: Candidates = VectorIndex.empty(1, SIMILARITIES.cosine).search(new Float32Array(1), 1, [])
 
-async function search(
+async function search<T extends Probe>(
   { vector_index_id, vector }: Query,
-  run: (index: VectorIndex, query: Float32Array) => Candidates,
-): Promise<Candidates> {
+  run: (index: VectorIndex, query: Float32Array) => T,
+): Promise<T | typeof NOTHING> {
   const index = await keeper.get(vector_index_id)
-  if (!index) return { ...NOTHING, seqs: new Float64Array(0), scores: new Float64Array(0) }
+  if (!index) return NOTHING
   const { dimensions, similarity } = index.rows
   if (vector.length !== dimensions)
     throw new KuraError('vector_dimension_mismatch', { found: vector.length, expected: dimensions })
@@ -83,8 +84,8 @@ async function indexIds(): Promise<number[]> {
 }
 
 serveThread<VectorMethods>(port, {
-  best: (query) =>
-    search(query, (index, vector) => index.search(vector, query.k, query.collection_ids, query.probe)),
+  best: (query) => search(query, (index, vector) => index.search(vector, query.k, query.collection_ids)),
+  probe: (query) => search(query, (index, vector) => index.probe(vector, query.k, query.collection_ids)),
   among: (query) =>
     search(query, (index, vector) => index.among(vector, query.k, query.collection_ids, query.document_seqs)),
   check: ({ vector_index_id, repair }) => keeper.check(vector_index_id, { repair }),
