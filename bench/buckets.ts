@@ -30,11 +30,11 @@ const CASES: readonly Case[] = [
   },
   {
     what: 'substring search, always another phrase, about 100 matches',
-    body: (n) => ({ search: `-${number(n).slice(0, 3)}` }),
+    body: (n) => ({ search: `-${number(n).slice(0, 4)}` }),
     target: { min: 1000 },
   },
   { what: 'substring search, one phrase, half of all match', body: () => ({ search: 'us-' }) },
-  { what: 'glob over a whole name', body: (n) => ({ search: `*-${number(n).slice(2)}` }) },
+  { what: 'glob over a whole name', body: (n) => ({ search: `*-${number(n)}` }) },
   { what: 'filter by name', body: (n) => ({ filters: { bucket_name: `VISION-invoices-${number(n)}` } }) },
   {
     what: 'one filter on metadata and objects, sorted by size',
@@ -61,6 +61,7 @@ export async function run(): Promise<void> {
     await seedBuckets(home, BUCKETS)
     const server = await startServer({ home, env })
     try {
+      await warmUp(server)
       for (const one of CASES) await addCase(report, server, one)
       await addWhileWriting(report, server)
     } finally {
@@ -71,6 +72,17 @@ export async function run(): Promise<void> {
   }
   report.note(`${CLIENTS} clients, ${SECONDS} s a figure, ten buckets a page; beside each an empty handler.`)
   await report.finish()
+}
+
+/** A server that has answered for a while is what is measured. */
+async function warmUp(server: BenchServer): Promise<void> {
+  await load({
+    url: `${server.url}/v1/buckets/list`,
+    headers: { authorization: `Bearer ${server.key}` },
+    bodies: CASES.map(({ body }, n) => JSON.stringify(body(n))),
+    clients: CLIENTS,
+    seconds: SECONDS,
+  })
 }
 
 async function addCase(report: Report, server: BenchServer, { what, body, target }: Case): Promise<void> {

@@ -55,6 +55,7 @@ export class BucketLister {
   readonly #pages = new PageReader()
   readonly #remembered = new LruMap<Matches>(REMEMBERED_MAX)
   readonly #answers = new LruMap<Answer>(ANSWERS_MAX)
+  readonly #finding = new Map<string, Promise<Matches>>()
 
   constructor(db: Db, limits: MatchLimits = MATCH_LIMITS) {
     this.#db = db
@@ -102,23 +103,37 @@ export class BucketLister {
   async #matching(namespaceId: string, query: Query, body: ListBucketsBody): Promise<Page> {
     const { search, filters, case_sensitive } = body
     const key = canonicalJson([namespaceId, search, filters, case_sensitive])
-    const known = this.#remembered.get(key)
-    return (
-      (known && (await this.#page(this.#db, namespaceId, query, key, known))) ??
-      (await this.#page(this.#db, namespaceId, query, key)) ??
-      (await inSnapshot(this.#db, (trx) => this.#page(trx, namespaceId, query, key)))!
-    )
+    const remembered = this.#remembered.get(key)
+    const isCurrent = remembered && remembered.version === (await this.#version(namespaceId))
+    const known = isCurrent ? remembered : await this.#find(namespaceId, query.filter, key)
+    const page = await this.#page(this.#db, namespaceId, query, key, known)
+    if (page) return page
+    const inOneState = await inSnapshot(this.#db, async (trx) => {
+      const matches = await this.#matches.find(trx, namespaceId, query.filter, key)
+      return this.#page(trx, namespaceId, query, key, matches)
+    })
+    return inOneState!
   }
 
-  /** Undefined when the namespace has changed since its version was read. */
+  /** Requests that ask for the same at the same time find it together. */
+  #find(namespaceId: string, filter: ListFilter, key: string): Promise<Matches> {
+    const running = this.#finding.get(key)
+    if (running) return running
+    const finding = this.#matches
+      .find(this.#db, namespaceId, filter, key)
+      .finally(() => this.#finding.delete(key))
+    this.#finding.set(key, finding)
+    return finding
+  }
+
+  /** Undefined when the namespace has changed since the matches were found. */
   async #page(
     db: DbOrTrx,
     namespaceId: string,
     query: Query,
     key: string,
-    known?: Matches,
+    matches: Matches,
   ): Promise<Page | undefined> {
-    const matches = known ?? (await this.#matches.find(db, namespaceId, query.filter, key))
     const of: PageOf = matches.seqs
       ? { kind: 'seqs', seqs: matches.seqs }
       : { kind: 'filter', filter: query.filter, key }
