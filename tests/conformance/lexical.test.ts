@@ -273,7 +273,7 @@ export function lexicalIndexesSuite(name: string, dialect: Dialect, create: Fact
       }
       await inTransaction(f.db, (trx) => dropCollectionText(trx, collection_seq))
     })
-    await fc.assert(scenario, { numRuns: dialect === 'sqlite' ? 40 : 12, endOnFailure: true })
+    await fc.assert(scenario, { numRuns: dialect === 'sqlite' ? 20 : 8, endOnFailure: true })
   })
 
   rule('a check counts and repairs what differs', async (f) => {

@@ -473,7 +473,7 @@ export function vectorIndexesSuite(name: string, dialect: Dialect, create: Facto
           }
         }
       })
-      await fc.assert(scenario, { numRuns: dialect === 'sqlite' ? 40 : 12, endOnFailure: true })
+      await fc.assert(scenario, { numRuns: dialect === 'sqlite' ? 20 : 8, endOnFailure: true })
     },
   )
 
