@@ -1,5 +1,5 @@
 import cors from '@fastify/cors'
-import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
 import { newId } from './core/ids.ts'
 import { timestamp } from './core/time.ts'
 import { VERSION } from './core/version.ts'
@@ -7,10 +7,11 @@ import type { Deps } from './deps.ts'
 import type { App } from './http/app.ts'
 import { registerAuth } from './http/auth.ts'
 import { registerBodyParser } from './http/body.ts'
-import { registerErrorHandler } from './http/error-handler.ts'
+import { refuseUnroutable, registerErrorHandler } from './http/error-handler.ts'
 import { registerMetrics } from './http/metrics.ts'
 import { referenceRoutes } from './http/reference.ts'
 import { collectRoutes } from './http/route-table.ts'
+import { refuseUnreadable } from './http/unreadable-request.ts'
 import { registerValidation } from './http/validation.ts'
 import { batchRoutes } from './resources/batches/index.ts'
 import { bucketRoutes } from './resources/buckets/index.ts'
@@ -47,6 +48,8 @@ export async function buildApp(deps: Deps): Promise<App> {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     genReqId: (request) => requestId(request.headers['x-request-id']),
     exposeHeadRoutes: false,
+    frameworkErrors: refuseUnroutable as FastifyServerOptions['frameworkErrors'],
+    clientErrorHandler: refuseUnreadable,
     // A client that sends half a request must not hold a connection for ever.
     requestTimeout: 300_000,
     forceCloseConnections: 'idle',

@@ -35,6 +35,8 @@ export const ERRORS = {
     413,
     'The request body is over the limit of {limit_bytes} bytes.',
   ),
+  headers_too_large: row('BadRequestError', 431, 'The request line and headers are too long.'),
+  request_timeout: row('RequestTimeoutError', 408, 'The request did not arrive in time.'),
   validation_error: invalid('Validation error'),
   namespace_required: badRequest('Name the namespace in the X-Namespace header (its id or its name).'),
   namespace_not_found: notFound('Namespace not found'),

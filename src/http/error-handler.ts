@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { KuraError, ValidationError } from '../core/errors.ts'
 import type { App } from './app.ts'
@@ -76,29 +76,48 @@ function toKuraError(error: unknown, request: FastifyRequest): KuraError {
 }
 
 function sendError(request: FastifyRequest, reply: FastifyReply, error: KuraError) {
-  const { status, type } = error.row
+  const { status } = error.row
   if (status >= 500)
     request.log.error({ err: error.cause ?? error, code: error.code, request_id: request.id }, error.message)
-  const validation = error instanceof ValidationError ? error.violations : null
-  const details = validation
-    ? {
-        ...error.details,
-        validation_errors: validation.map(({ loc, msg, type }) => ({ type, location: loc, message: msg })),
-      }
-    : error.details
   if (status === 429 || status === 503) reply.header('retry-after', '1')
-  return reply
-    .code(status)
-    .type('application/json; charset=utf-8')
-    .send({
-      success: false,
-      status,
-      error: {
-        message: error.message,
-        type,
-        code: error.code,
-        ...(Object.keys(details).length > 0 && { details }),
-      },
-      ...(validation && { detail: validation }),
-    })
+  return reply.code(status).type('application/json; charset=utf-8').send(envelope(error))
+}
+
+/** For requests that Fastify refuses before it has a route for them: paths that cannot be decoded, or too long ids. */
+export function refuseUnroutable(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id)
+  sendError(request, reply, toKuraError(error, request))
+}
+
+/** The body of an error answer. A 422 carries beside the envelope the list that generated clients parse. */
+export function envelope(error: KuraError): Record<string, unknown> {
+  const { status, type } = error.row
+  const violations =
+    error instanceof ValidationError
+      ? error.violations
+      : status === 422
+        ? [{ loc: ['body'], msg: error.message, type: error.code }]
+        : null
+  const details =
+    error instanceof ValidationError
+      ? {
+          ...error.details,
+          validation_errors: error.violations.map(({ loc, msg, type }) => ({
+            type,
+            location: loc,
+            message: msg,
+          })),
+        }
+      : error.details
+  return {
+    success: false,
+    status,
+    error: {
+      message: error.message,
+      type,
+      code: error.code,
+      ...(Object.keys(details).length > 0 && { details }),
+    },
+    ...(violations && { detail: violations }),
+  }
 }

@@ -126,12 +126,14 @@ for (const dialect of DIALECTS) {
   })
   after(() => kura.close())
 
-  const seeded = (property: fc.IAsyncProperty<never> | fc.IAsyncProperty<[unknown]>) =>
-    fc.assert(property as fc.IAsyncProperty<[unknown]>, {
-      seed: SEED,
-      numRuns: RUNS,
-      interruptAfterTimeLimit: ROUTE_MS_MAX,
+  /** Runs `check` for generated values; a slow machine makes fewer of them, not a longer test. */
+  function forAll<T>(values: fc.Arbitrary<T>, check: (value: T) => Promise<void>): Promise<void> {
+    const until_ms = performance.now() + ROUTE_MS_MAX
+    const property = fc.asyncProperty(values, async (value) => {
+      if (performance.now() < until_ms) await check(value)
     })
+    return fc.assert(property, { seed: SEED, numRuns: RUNS })
+  }
 
   /** Changes and deletions go to the spare namespace, so that the others keep something to work on. */
   const targetOf = ({ method }: Route) => (['PUT', 'PATCH', 'DELETE'].includes(method) ? spare : world)
@@ -196,7 +198,7 @@ for (const dialect of DIALECTS) {
     assert.equal(body?.success, false, request)
     assert.equal(body.status, status, request)
     assert.ok(body.error.message && body.error.type && body.error.code, request)
-    assert.ok(!body.detail || status === 422, `${request}\n${JSON.stringify(body)}`)
+    assert.equal(Array.isArray(body.detail), status === 422, `${request}\n${JSON.stringify(body)}`)
   }
 
   async function fuzzRoute(route: Route): Promise<void> {
@@ -205,17 +207,15 @@ for (const dialect of DIALECTS) {
     await kura.deps.db.updateTable('buckets').set({ is_locked: 0 }).execute()
     const requests = fc.tuple(pathOf(route.url, tenant), queryOf(route), bodyOf(route))
     const seen: Record<string, number> = {}
-    await seeded(
-      fc.asyncProperty(requests, async ([path, query, body]) => {
-        const raw = body === undefined ? undefined : JSON.stringify(body)
-        const answer = await kura.request(route.method as Method, `${path}${query}`, {
-          ...(raw !== undefined && { raw }),
-          namespace: tenant.namespace_id,
-        })
-        seen[answer.status] = (seen[answer.status] ?? 0) + 1
-        checkAnswer(answer, `${route.method} ${path}${query} ${raw?.slice(0, 3000)}`)
-      }),
-    )
+    await forAll(requests, async ([path, query, body]) => {
+      const raw = body === undefined ? undefined : JSON.stringify(body)
+      const answer = await kura.request(route.method as Method, `${path}${query}`, {
+        ...(raw !== undefined && { raw }),
+        namespace: tenant.namespace_id,
+      })
+      seen[answer.status] = (seen[answer.status] ?? 0) + 1
+      checkAnswer(answer, `${route.method} ${path}${query} ${raw?.slice(0, 3000)}`)
+    })
     if (process.env.KURA_TEST_LOG) console.log(route.method, route.url, seen)
   }
 
@@ -248,19 +248,17 @@ for (const dialect of DIALECTS) {
       min_score: fc.oneof(hostileNumbers, fc.constant(null)),
       filters: filters(words),
     })
-    await seeded(
-      fc.asyncProperty(search, async ({ query, ...more }) => {
-        const body = {
-          collection_identifiers: [world.collection_id],
-          stages: [searchStage(query, more)],
-        }
-        const answer = await kura.request('POST', '/v1/retrievers/execute', {
-          body,
-          namespace: world.namespace_id,
-        })
-        checkAnswer(answer, JSON.stringify(body))
-      }),
-    )
+    await forAll(search, async ({ query, ...more }) => {
+      const body = {
+        collection_identifiers: [world.collection_id],
+        stages: [searchStage(query, more)],
+      }
+      const answer = await kura.request('POST', '/v1/retrievers/execute', {
+        body,
+        namespace: world.namespace_id,
+      })
+      checkAnswer(answer, JSON.stringify(body))
+    })
   })
 
   test(`whatever was stored can be listed, processed and searched (${dialect})`, async () => {
