@@ -4,6 +4,7 @@ import { FreeObject } from '../../core/schema.ts'
 import type { App } from '../../http/app.ts'
 import { baseUrl } from '../../http/base-url.ts'
 import { errorResponses } from '../../http/error-handler.ts'
+import { sendJson } from '../../http/send-json.ts'
 import { stages } from '../../stages/registry.ts'
 import type { ExecuteService } from './execute.ts'
 import { normalizeAdhoc, normalizeDefinition, normalizeExecute } from './normalize.ts'
@@ -93,7 +94,7 @@ export async function retrieverRoutes(app: App, { retrievers, executions, config
       const { scope, body, query } = request
       const result = await executions.executeAdhoc(scope, body, query, baseUrl(request, config))
       reply.header('x-execution-mode', 'adhoc')
-      return result
+      return sendJson(reply, toText(result))
     },
   )
 
@@ -135,10 +136,17 @@ export async function retrieverRoutes(app: App, { retrievers, executions, config
         response: { 200: ExecuteResponse, ...errorResponses },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { scope, params, body, query } = request
       const retriever = await retrievers.find(scope, params.retriever_id)
-      return executions.execute(scope, retriever, body, query, baseUrl(request, config))
+      const result = await executions.execute(scope, retriever, body, query, baseUrl(request, config))
+      return sendJson(reply, toText(result))
     },
   )
+}
+
+/** `documents` and `results` are one list under two names: it becomes text once. */
+function toText({ documents, results: _same, ...rest }: ExecuteResponse): string {
+  const list = JSON.stringify(documents)
+  return `{"documents":${list},"results":${list},${JSON.stringify(rest).slice(1)}`
 }
