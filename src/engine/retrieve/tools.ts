@@ -10,7 +10,7 @@ import type { VectorFilter, VectorIndexes } from '../../platform/vectors/vectors
 import type { FeatureSearch, StageTools } from '../../stages/stage.ts'
 import { indexedFields } from '../documents/payload-indexes.ts'
 import { documentMembers, readDocuments } from '../documents/record.ts'
-import { matchingDocuments } from './matching.ts'
+import { matchingDocuments, passingDocuments } from './matching.ts'
 import { queryVector, type ReadContent, type StoredVectorIndex } from './query-vector.ts'
 import { type ResolvedFeature, resolveFeatures, type ScopeCollection } from './scope-collections.ts'
 
@@ -152,25 +152,12 @@ function vectorFilter(
   }
 }
 
-/** Bound parameters of one IN list; both databases take far more, but plans are made per list length. */
-const IN_LIST_MAX = 2000
-
-async function passing(
-  bound: Bound,
+const passing = (
+  { deps: { db }, scope }: Bound,
   filter: FilterNode,
   collection_ids: readonly string[] | null,
   document_seqs: readonly number[],
-): Promise<number[]> {
-  const kept: number[] = []
-  for (let start = 0; start < document_seqs.length; start += IN_LIST_MAX) {
-    const rows = await matchingDocuments(bound.deps.db, bound.scope, filter, collection_ids)
-      .select('document_seq')
-      .where('document_seq', 'in', document_seqs.slice(start, start + IN_LIST_MAX))
-      .execute()
-    for (const { document_seq } of rows) kept.push(document_seq)
-  }
-  return kept
-}
+): Promise<number[]> => passingDocuments(db, scope, filter, collection_ids, document_seqs)
 
 async function documentIds(
   { deps: { db } }: Bound,

@@ -3,6 +3,7 @@ import type { FilterNode } from '../../core/filters/ast.ts'
 import type { SearchPattern } from '../../core/filters/search.ts'
 import { type DbOrTrx, dialect } from '../../platform/db/db.ts'
 import { compileFilter } from '../../platform/db/filters/compile.ts'
+import { isOneOf, numberList } from '../../platform/db/number-list.ts'
 import { slot, Templates } from '../../platform/db/templates.ts'
 import { TrigramCandidates } from './candidates.ts'
 import { bucketTarget } from './list-fields.ts'
@@ -138,17 +139,6 @@ function matchingRows(db: DbOrTrx, { match, filter, hasSeqs }: Restriction) {
     .where(passes)
   return searched as unknown as typeof buckets
 }
-
-/** Whether a column is among numbers that are one parameter: the statement stays the same however many there are. */
-export function isOneOf(db: DbOrTrx, column: string, seqs: unknown): Expression<SqlBool> {
-  return dialect(db) === 'sqlite'
-    ? sql<SqlBool>`${sql.ref(column)} in (select value from json_each(${seqs}))`
-    : sql<SqlBool>`${sql.ref(column)} = any(${seqs}::bigint[])`
-}
-
-/** The parameter of `isOneOf`. */
-export const numberList = (db: DbOrTrx, seqs: readonly number[]): unknown =>
-  dialect(db) === 'sqlite' ? JSON.stringify(seqs) : seqs
 
 /** The condition that a bucket matches, for a query that walks an order and stops early. */
 export function isMatch(

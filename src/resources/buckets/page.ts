@@ -3,9 +3,10 @@ import type { SortKey } from '../../core/filters/sort.ts'
 import type { CursorPosition, PageRequest } from '../../core/pagination.ts'
 import { type DbOrTrx, dialect } from '../../platform/db/db.ts'
 import { type CompiledSort, compileSort } from '../../platform/db/filters/sort.ts'
+import { isOneOf, numberList } from '../../platform/db/number-list.ts'
 import { slot, Templates } from '../../platform/db/templates.ts'
 import { bucketTarget, INDEXED_SORTS } from './list-fields.ts'
-import { isMatch, isOneOf, type ListFilter, numberList, type Totals } from './matches.ts'
+import { isMatch, type ListFilter, type Totals } from './matches.ts'
 import { bucketJson } from './row-json.ts'
 
 /** A row of a page; `key_<n>` are its sort keys. */
