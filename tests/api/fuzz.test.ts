@@ -14,7 +14,7 @@ type Route = TestApp['app']['routeTable']['routes'][number]
 const RUNS = Number(process.env.KURA_TEST_FUZZ_RUNS ?? 25)
 const SEED = Number(process.env.KURA_TEST_FUZZ_SEED ?? 20_260_101)
 /** Bounds the whole file, however slow the machine: a route gets this long at most. */
-const ROUTE_MS_MAX = Number(process.env.KURA_TEST_FUZZ_ROUTE_MS ?? 400)
+const ROUTE_MS_MAX = Number(process.env.KURA_TEST_FUZZ_ROUTE_MS ?? 150)
 
 const FEATURES = [
   'mixpeek://text_extractor@v1/multilingual_e5_large_instruct_v1',
