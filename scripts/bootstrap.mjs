@@ -2,7 +2,7 @@
 // they are missing or out of date. This file itself runs on any Node from 18 on.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -19,6 +19,7 @@ function ensureInstalled() {
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex')
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
+  if (existsSync(node) && installedByHand()) return writeFileSync(stamp, wanted)
   console.error('Installing dependencies (once, about half a minute) …')
   // The runtime library of the models comes inside its package; its install step would fetch an extra GPU build.
   const environment = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' }
@@ -36,6 +37,12 @@ function ensureInstalled() {
     fail(`npm ci failed${error ? `: ${error.message}` : ''}. See the messages above.`)
   if (!existsSync(node)) ensureNode(environment)
   writeFileSync(stamp, wanted)
+}
+
+/** Whether `npm ci` or `npm install` ran after the lock file last changed: then there is nothing to do. */
+function installedByHand() {
+  const record = join(root, 'node_modules', '.package-lock.json')
+  return existsSync(record) && statSync(record).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
 }
 
 /** Some npm settings skip install scripts, which is how the pinned Node arrives: run that one step by hand. */
