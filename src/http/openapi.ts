@@ -36,7 +36,7 @@ function operation({ schema, config, url }: RegisteredRoute, components: Record<
   ])
   return {
     operationId,
-    summary,
+    summary: summary ?? titleOf(String(operationId)),
     description,
     tags: tags ?? [url.split('/')[2] ?? 'server'],
     parameters: [
@@ -53,6 +53,12 @@ function operation({ schema, config, url }: RegisteredRoute, components: Record<
     responses: Object.fromEntries(responses),
     ...(config?.permission !== undefined && { security: [{ bearer: [] }] }),
   }
+}
+
+/** The words that every operation id of the contract begins with: `create_bucket_v1_buckets_post` is "Create bucket". */
+function titleOf(operationId: string): string {
+  const words = operationId.split('_v1_')[0]!.replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 function bodyContent(schema: Node, components: Record<string, Node>): Node {

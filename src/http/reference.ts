@@ -46,6 +46,11 @@ async function loadPage(): Promise<FastifyInstance> {
       title: 'Kura API reference',
       withDefaultFonts: false,
       telemetry: false,
+      // The page describes this server; offers of its vendor have no place on it.
+      showDeveloperTools: 'never',
+      agent: { disabled: true },
+      mcp: { disabled: true },
+      hideClientButton: true,
     },
   })
   await app.ready()
