@@ -12,7 +12,7 @@ import { registerMetrics } from './http/metrics.ts'
 import { referenceRoutes } from './http/reference.ts'
 import { collectRoutes } from './http/route-table.ts'
 import { refuseUnreadable } from './http/unreadable-request.ts'
-import { registerValidation } from './http/validation.ts'
+import { COMPILERS, registerValidation } from './http/validation.ts'
 import { batchRoutes } from './resources/batches/index.ts'
 import { bucketRoutes } from './resources/buckets/index.ts'
 import { collectionRoutes } from './resources/collections/index.ts'
@@ -44,6 +44,7 @@ export async function buildApp(deps: Deps): Promise<App> {
     logController: new LogController({ disableRequestLogging: true }),
     // A logger a request costs more than it is worth: what is logged names the request itself.
     childLoggerFactory: (parent) => parent,
+    schemaController: COMPILERS,
     bodyLimit: config.body_limit_bytes,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
     genReqId: (request) => requestId(request.headers['x-request-id']),

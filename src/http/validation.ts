@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyRequest, FastifyServerOptions } from 'fastify'
 import { KuraError, ValidationError, type Violation, valueError } from '../core/errors.ts'
 import { isObject } from '../core/json.ts'
 import { validator } from '../core/validation.ts'
@@ -8,13 +8,22 @@ import { readPage } from './paging.ts'
 import { type NamespaceLookup, resolveNamespace } from './scope.ts'
 
 /**
+ * Our own checks run in the hook below, and answers are plain JSON. Given to Fastify at its creation,
+ * these also spare it from loading the compilers it comes with, which takes 30 ms.
+ */
+export const COMPILERS = {
+  compilersFactory: {
+    buildValidator: () => () => () => true,
+    buildSerializer: () => () => (data: unknown) => JSON.stringify(data),
+  },
+  // Fastify's types only know compilers made by the two libraries that this leaves out.
+} as unknown as NonNullable<FastifyServerOptions['schemaController']>
+
+/**
  * Checks a request in the order of the contract (permission, namespace, shape) and replaces body,
  * query and params by their coerced forms. Every violation of every part is reported at once.
  */
 export function registerValidation(app: App, { namespaces }: { namespaces: NamespaceLookup }): void {
-  // Our own checks run in the hook below; Fastify's validator would compile each schema at start-up.
-  app.setValidatorCompiler(() => () => true)
-  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.decorateRequest('scope')
   app.decorateRequest('page')
   app.addHook('preValidation', async (request) => {
