@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Client } from './client.ts'
+import { ApiError, type Client } from './client.ts'
 import { dim, line, table } from './output.ts'
 import { canShowPictures, picture } from './pictures.ts'
 
@@ -30,11 +30,20 @@ export async function search(
   const start_ms = performance.now()
   const retriever = image ? `${bucket}-look-alikes` : bucket
   const inputs = image ? { image: { base64: (await readFile(image)).toString('base64') } } : { query }
-  const { results } = await client.call<{ results: SearchHit[] }>(
-    'POST',
-    `/v1/retrievers/${encodeURIComponent(retriever)}/execute?return_presigned_urls=true`,
-    { inputs, pagination: { method: 'offset', page_size: limit, page_number: 1 } },
-  )
+  const { results } = await client
+    .call<{ results: SearchHit[] }>(
+      'POST',
+      `/v1/retrievers/${encodeURIComponent(retriever)}/execute?return_presigned_urls=true`,
+      { inputs, pagination: { method: 'offset', page_size: limit, page_number: 1 } },
+    )
+    .catch((error: unknown) => {
+      if (!(error instanceof ApiError && error.status === 404)) throw error
+      throw new ApiError(
+        404,
+        `Nothing to search in "${bucket}": fill it with "kura ingest <folder> --bucket ${bucket}".`,
+        error.body,
+      )
+    })
   return { results, took_ms: performance.now() - start_ms }
 }
 
