@@ -29,12 +29,14 @@ function measured(all: Result[]): string {
   const { machine } = all[0]!
   const days = [...new Set(all.map(({ at }) => at.slice(0, 10)))].sort()
   const intro = `On ${machine.cpus} cores (${machine.model?.trim()}), Node ${machine.node.slice(1)}, ${days.join(' to ')}; beside each figure what the same run measured of a peer or a ceiling.`
-  const rows = all.flatMap(({ figures }) => figures.filter(({ target, beside }) => target || beside).map(row))
+  const rows = all.flatMap(({ name, figures }) =>
+    figures.filter(({ target, beside }) => target || beside).map((figure) => row(name, figure)),
+  )
   return `${intro}\n\n${table(['figure', 'measured', 'target', 'beside'], rows)}`
 }
 
-function row(figure: Figure): string[] {
+function row(bench: string, figure: Figure): string[] {
   const target = figure.target ? `${targetText(figure)}${isKept(figure) ? '' : ', missed'}` : ''
   const { note: _, ...withoutNote } = figure
-  return [figure.what, quantity(figure.value, figure.unit), target, besideText(withoutNote)]
+  return [`${bench}: ${figure.what}`, quantity(figure.value, figure.unit), target, besideText(withoutNote)]
 }
