@@ -99,7 +99,13 @@ test('reading many PDFs does not pile up memory', async () => {
     pdf.close()
   }
   for (let i = 0; i < 20; i++) await read()
-  const before = process.memoryUsage().rss
-  for (let i = 0; i < 100; i++) await read()
-  assert.ok(process.memoryUsage().rss - before < 25 * 1024 * 1024)
+  // Pages left open cost over 25 MB in each hundred; what the garbage collector does now and then
+  // shows in some rounds but not in all of them.
+  const growth: number[] = []
+  for (let round = 0; round < 4; round++) {
+    const before = process.memoryUsage().rss
+    for (let i = 0; i < 100; i++) await read()
+    growth.push(process.memoryUsage().rss - before)
+  }
+  assert.ok(Math.min(...growth) < 12 * 1024 * 1024, `grew by ${growth.join(', ')} bytes`)
 })
