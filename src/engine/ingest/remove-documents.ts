@@ -50,15 +50,17 @@ export async function removeDocuments(
   if (documents.length === 0) return { by_collection, orphans: [] }
   const ids = documents.map(({ document_id }) => document_id).sort()
   for (const some of inParts(ids)) {
-    await trx
+    const removed = await trx
       .deleteFrom('documents')
       .where('namespace_id', '=', scope.namespaceId)
       .where('document_id', 'in', some)
+      .returning('collection_id')
       .execute()
+    // Only those: another transaction may have removed, and counted, the rest since they were found.
+    for (const { collection_id } of removed)
+      by_collection.set(collection_id, (by_collection.get(collection_id) ?? 0) + 1)
   }
   const orphans = await files.release(trx, scope, 'document', ids)
-  for (const { collection_id } of documents)
-    by_collection.set(collection_id, (by_collection.get(collection_id) ?? 0) + 1)
   await changeDocumentCounts(trx, scope, new Map([...by_collection].map(([id, count]) => [id, -count])))
   const seqs = documents.map(({ document_seq }) => document_seq)
   await deleteVectors(trx, seqs)

@@ -1,7 +1,8 @@
+import { sql } from 'kysely'
 import type { Scope } from '../../core/scope.ts'
 import { searchText } from '../../core/search-text.ts'
 import { timestamp } from '../../core/time.ts'
-import type { Trx } from '../../platform/db/db.ts'
+import { dialect, type Trx } from '../../platform/db/db.ts'
 import { inParts } from '../../platform/derived-index/parts.ts'
 import type { Files, OrphanedFile } from '../../platform/files/files.ts'
 import { deleteText, putText } from '../../platform/lexical/lexical-store.ts'
@@ -86,7 +87,6 @@ async function upsert(
   existing: ReadonlyMap<string, Existing>,
 ): Promise<{ seqs: Map<string, number>; added: number }> {
   const seqs = new Map<string, number>()
-  const new_since = timestamp()
   let added = 0
   // Sorted, so that two transactions that write the same documents wait for each other instead of deadlocking.
   const sorted = [...drafts].sort((a, b) => (a.document_id < b.document_id ? -1 : 1))
@@ -126,16 +126,23 @@ async function upsert(
           document_blobs: eb.ref('excluded.document_blobs'),
         })),
       )
-      .returning(['document_id', 'document_seq', 'created_at'])
+      .returning(['document_id', 'document_seq', wasInserted(trx).as('was_inserted')])
       .execute()
-    for (const { document_id, document_seq, created_at } of rows) {
+    for (const { document_id, document_seq, was_inserted } of rows) {
       seqs.set(document_id, document_seq)
-      // Another transaction may have made the document since it was looked for; then it is not counted twice.
-      if (!existing.has(document_id) && created_at > new_since) added++
+      if (was_inserted ?? !existing.has(document_id)) added++
     }
   }
   return { seqs, added }
 }
+
+/**
+ * Whether an upsert inserted the row. Another transaction may have made or removed the document since
+ * it was looked for; PostgreSQL marks only rows that were there with the transaction that replaced
+ * them. SQLite has one writer, so there what was found tells: null.
+ */
+const wasInserted = (trx: Trx) =>
+  dialect(trx) === 'postgres' ? sql<boolean | null>`xmax = 0` : sql<boolean | null>`null`
 
 /** Last in the transaction: on PostgreSQL the writers of a namespace append to its change log one after the other. */
 async function writeVectors(

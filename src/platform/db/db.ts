@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kysely, Transaction } from 'kysely'
 import { KuraError } from '../../core/errors.ts'
 import { openPostgres } from './postgres.ts'
@@ -50,9 +51,24 @@ export function dialectOf(url: string): Dialect {
 
 export const sqlitePath = (url: string) => url.slice('sqlite:'.length)
 
-/** Runs `work` in one write transaction; it commits when `work` returns and rolls back when it throws. */
-export function inTransaction<T>(db: DbOrTrx, work: (trx: Trx) => Promise<T>): Promise<T> {
-  return db.isTransaction ? work(db as Trx) : db.transaction().execute(work)
+/** Whoever loses that many deadlocks in a row gives up. */
+const DEADLOCK_ATTEMPTS_MAX = 5
+
+/**
+ * Runs `work` in one write transaction; it commits when `work` returns and rolls back when it throws.
+ * After a deadlock `work` runs again, so it MUST keep what it finds out to itself until it returns.
+ */
+export async function inTransaction<T>(db: DbOrTrx, work: (trx: Trx) => Promise<T>): Promise<T> {
+  if (db.isTransaction) return work(db as Trx)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await db.transaction().execute(work)
+    } catch (error) {
+      if (!isDeadlock(error) || attempt === DEADLOCK_ATTEMPTS_MAX) throw error
+      // Those who met once must not meet again in step.
+      await sleep(Math.random() * 20 * attempt)
+    }
+  }
 }
 
 /** Runs several reads on one snapshot, so that a count and its page agree. */

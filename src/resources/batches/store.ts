@@ -151,9 +151,9 @@ export async function setObjectStatuses(
   batch_id: string,
   { from, to }: { from?: string[]; to: string },
 ): Promise<void> {
-  let query = trx
-    .updateTable('objects')
-    .set({ status: to, error: null })
+  const held = trx
+    .selectFrom('objects')
+    .select('object_id')
     .where('namespace_id', '=', namespaceId)
     .where('object_id', 'in', (eb) =>
       eb
@@ -162,6 +162,13 @@ export async function setObjectStatuses(
         .where('namespace_id', '=', namespaceId)
         .where('batch_id', '=', batch_id),
     )
+  // Batches may share objects: all take them in one order, so that none of two waits for the other.
+  const chosen = dialect(trx) === 'postgres' ? held.orderBy('object_id').forUpdate() : held
+  let query = trx
+    .updateTable('objects')
+    .set({ status: to, error: null })
+    .where('namespace_id', '=', namespaceId)
+    .where('object_id', 'in', chosen)
   if (from) query = query.where('status', 'in', from)
   await query.execute()
 }

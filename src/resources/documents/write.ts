@@ -31,11 +31,21 @@ export async function editDocument(
 ): Promise<void> {
   const context = { vector_names: vectorNames(collection), namespace_id: scope.namespaceId }
   await inTransaction(db, async (trx) => {
+    await holdCollection(trx, scope, collection)
     const document = await lockDocument(trx, scope, collection, document_id)
     if (!document) throw new KuraError('document_not_found', { resource: 'document', id: document_id })
     const edited = mode === 'patch' ? patchedDocument : replacedDocument
     await saveDocument(trx, scope, collection, document, edited(document, fields, context))
   })
+}
+
+/** It must not be deleted between being found and being written to. */
+async function holdCollection(
+  trx: Trx,
+  scope: Scope,
+  { collection_id }: Pick<CollectionRecord, 'collection_id'>,
+): Promise<void> {
+  if ((await lockCollection(trx, scope, collection_id)) === null) throw collectionNotFound(collection_id)
 }
 
 /** Adds a document that no extractor made, with the vectors that it brings. Returns its id. */
@@ -60,9 +70,7 @@ export async function createDocument(
   })
   try {
     await inTransaction(db, async (trx) => {
-      // It must not be deleted between being found and being written to.
-      if ((await lockCollection(trx, scope, collection.collection_id)) === null)
-        throw collectionNotFound(collection.collection_id)
+      await holdCollection(trx, scope, collection)
       const document_seq = await insertDocument(trx, scope, collection, document_id, content)
       for (const { feature, vector } of vectors) {
         const { vector_index_id } = await indexOf(trx, scope, feature, models)

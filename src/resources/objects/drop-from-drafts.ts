@@ -1,36 +1,38 @@
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
-import type { Trx } from '../../platform/db/db.ts'
+import { dialect, type Trx } from '../../platform/db/db.ts'
 
 /**
  * Takes objects that are being deleted out of the batches that have not been submitted. A running
- * batch keeps them and records that they were missing.
+ * batch keeps them and records that they were missing. Comes before the objects are locked: whoever
+ * holds a batch goes on to its objects, so that the other order would end in deadlocks.
  */
 export async function dropObjectsFromDrafts(
   trx: Trx,
   { namespaceId }: Pick<Scope, 'namespaceId'>,
   object_ids: readonly string[],
 ): Promise<void> {
-  const entries = await trx
-    .selectFrom('batch_objects')
-    .innerJoin('batches', (join) =>
-      join
-        .onRef('batches.namespace_id', '=', 'batch_objects.namespace_id')
-        .onRef('batches.batch_id', '=', 'batch_objects.batch_id'),
+  const drafts = trx
+    .selectFrom('batches')
+    .select('batch_id')
+    .where('namespace_id', '=', namespaceId)
+    .where('status', '=', 'DRAFT')
+    .where('batch_id', 'in', (eb) =>
+      eb
+        .selectFrom('batch_objects')
+        .select('batch_id')
+        .where('namespace_id', '=', namespaceId)
+        .where('object_id', 'in', object_ids),
     )
-    .select(['batch_objects.batch_id', 'batch_objects.object_id'])
-    .where('batch_objects.namespace_id', '=', namespaceId)
-    .where('batch_objects.object_id', 'in', object_ids)
-    .where('batches.status', '=', 'DRAFT')
     // One order for all writers, so that two deletions never wait for each other.
-    .orderBy('batch_objects.batch_id')
-    .execute()
-  for (const { batch_id, object_id } of entries) {
+    .orderBy('batch_id')
+  const held = await (dialect(trx) === 'postgres' ? drafts.forUpdate() : drafts).execute()
+  for (const { batch_id } of held) {
     const { numDeletedRows } = await trx
       .deleteFrom('batch_objects')
       .where('namespace_id', '=', namespaceId)
       .where('batch_id', '=', batch_id)
-      .where('object_id', '=', object_id)
+      .where('object_id', 'in', object_ids)
       .executeTakeFirst()
     await trx
       .updateTable('batches')

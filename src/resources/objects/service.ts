@@ -203,8 +203,8 @@ export class ObjectService {
   ): Promise<void> {
     const bucket = await this.#writableBucket(scope, bucket_identifier)
     await this.#writes.change({ scope, bucket }, async (writer) => {
-      await writer.remove(await writer.lock(object_id))
       await dropObjectsFromDrafts(writer.trx, scope, [object_id])
+      await writer.remove(await writer.lock(object_id))
       if (cascade)
         writer.orphans.push(...(await removeDocumentsOf(writer.trx, scope, this.#files, object_id)))
     })
