@@ -20,6 +20,13 @@ export const ConfigSchema = Type.Object({
   root_key: Type.Optional(
     Type.String({ minLength: 16, description: 'The first API key; made and kept in the home when absent.' }),
   ),
+  master_key: Type.Optional(
+    Type.String({
+      minLength: 16,
+      description:
+        'Encrypts stored secrets; made and kept in the home when absent. Servers of one database share it.',
+    }),
+  ),
   database_url: Type.Optional(Type.String({ description: 'sqlite:<path> or postgres://…' })),
   storage_url: Type.Optional(Type.String({ description: 'file:<path>' })),
   models: Type.Optional(Type.String({ description: 'Folder of model directories.' })),

@@ -17,6 +17,8 @@ import type { WarmableModels } from './platform/models/create-models.ts'
 import { HttpClient } from './platform/net/http-client.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
 import type { JobQueue } from './platform/queue/queue.ts'
+import { openSecretBox } from './platform/secrets/open-secret-box.ts'
+import type { SecretBox } from './platform/secrets/secret-box.ts'
 import { createVectorIndexes } from './platform/vectors/in-process-indexes.ts'
 import type { VectorIndexes } from './platform/vectors/vectors.ts'
 import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
@@ -42,6 +44,7 @@ export type Deps = {
   vectors: VectorIndexes
   lexical: LexicalIndexes
   http: HttpClient
+  secrets: SecretBox
   namespaceLookup: NamespaceLookup
   bootstrap: Bootstrap
   buckets: BucketService
@@ -69,6 +72,7 @@ export async function createDeps(
   await migrate(db, migrations)
   const started = await bootstrap(db, config)
   await ensureDefaultNamespace(db, started.organizationId, builtinExtractors)
+  const secrets = await openSecretBox(db, config)
   const blobs = openBlobs(config.storage_url)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
   const queue = new DbQueue(db)
@@ -91,6 +95,7 @@ export async function createDeps(
     vectors,
     lexical,
     http,
+    secrets,
     namespaceLookup: namespaceLookup(db),
     bootstrap: started,
     buckets: new BucketService({ db, queue }),

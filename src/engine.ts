@@ -12,6 +12,8 @@ import type { Models } from './platform/models/models.ts'
 import { HttpClient } from './platform/net/http-client.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
 import type { Job, JobHandlers, JobQueue } from './platform/queue/queue.ts'
+import { openSecretBox } from './platform/secrets/open-secret-box.ts'
+import type { SecretBox } from './platform/secrets/secret-box.ts'
 import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
 import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
 import { deleteNamespaceJob } from './resources/namespaces/index.ts'
@@ -27,6 +29,7 @@ export type HandlerDeps = {
   files: Files
   models: Models
   http: HttpClient
+  secrets: SecretBox
   logger: Logger
 }
 
@@ -68,6 +71,7 @@ export type Engine = { queue: JobQueue; handlers: JobHandlers; close(): Promise<
 /** Opens what jobs need. Commits need not survive a power cut: their jobs would run again. */
 export async function createEngine(config: Config, logger: Logger): Promise<Engine> {
   const db = openDb(config.database_url, { durability: 'normal' })
+  const secrets = await openSecretBox(db, config)
   const blobs = openBlobs(config.storage_url)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
   const queue = new DbQueue(db)
@@ -75,7 +79,7 @@ export async function createEngine(config: Config, logger: Logger): Promise<Engi
   const http = new HttpClient(config)
   return {
     queue,
-    handlers: createJobHandlers({ config, db, queue, files, models, http, logger }),
+    handlers: createJobHandlers({ config, db, queue, files, models, http, secrets, logger }),
     async close() {
       await Promise.all([models.close(), http.close()])
       await db.destroy()

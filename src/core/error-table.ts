@@ -45,6 +45,7 @@ export const ERRORS = {
   empty_update: badRequest('The update changes nothing. Send at least one field to change.'),
   resource_deleting: conflict('The {resource} is being deleted.'),
   not_enabled: row('NotEnabledError', 403, '{feature} is not enabled on this server.'),
+  secret_unreadable: row('InternalServerError', 500, 'A stored secret cannot be read with this master key.'),
   // Filters
   filter_operator_unknown: invalid('Unknown filter operator "{operator}". Use one of: {allowed}.'),
   invalid_filter: badRequest('{reason}'),

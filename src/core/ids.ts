@@ -51,6 +51,13 @@ export const newId = {
   failure: () => `fail_${randomText(12)}`,
   key: () => `key_${randomText(15)}`,
   user: () => `usr_${randomText(15)}`,
+  upload: () => `upl_${randomText(16)}`,
+  connection: () => `conn_${randomText(15)}`,
+  sync: () => `sync_${randomText(12)}`,
+  webhook: () => `wh_${randomHex(16)}`,
+  event: () => `evt_${randomText(16)}`,
+  delivery: () => `dlv_${randomText(16)}`,
+  audit: () => `aud_${randomText(16)}`,
   file: () => `file_${randomText(20)}`,
   request: () => `req_${randomText(16)}`,
 }

@@ -6,6 +6,8 @@ export type Permission = (typeof PERMISSIONS)[number]
 export type Caller = {
   organizationId: string
   keyId: string
+  /** The user whom the key belongs to; null for a key of the server itself. */
+  userId: string | null
   /** The highest permission of the key. */
   permission: Permission
 }

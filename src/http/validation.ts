@@ -1,6 +1,7 @@
 import type { FastifyRequest, FastifyServerOptions } from 'fastify'
 import { KuraError, ValidationError, type Violation, valueError } from '../core/errors.ts'
 import { isObject } from '../core/json.ts'
+import type { Actor } from '../core/scope.ts'
 import { validator } from '../core/validation.ts'
 import type { App } from './app.ts'
 import { requirePermission } from './auth.ts'
@@ -35,10 +36,20 @@ export function registerValidation(app: App, { namespaces }: { namespaces: Names
       requirePermission(request.caller, permission)
       const { organizationId } = request.caller
       const namespaceId = scope === 'namespace' ? await namespaceOf(request, namespaces) : ''
-      request.scope = { organizationId, namespaceId }
+      request.scope = { organizationId, namespaceId, actor: actorOf(request) }
     }
     checkShape(request)
   })
+}
+
+function actorOf({ caller, headers, id, ip }: FastifyRequest): Actor {
+  return {
+    keyId: caller.keyId,
+    userId: caller.userId,
+    ipAddress: ip,
+    userAgent: headers['user-agent'] ?? null,
+    requestId: id,
+  }
 }
 
 async function namespaceOf(request: FastifyRequest, namespaces: NamespaceLookup): Promise<string> {

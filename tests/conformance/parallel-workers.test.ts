@@ -5,6 +5,7 @@ import { createJobHandlers } from '../../src/engine.ts'
 import { openDb } from '../../src/platform/db/db.ts'
 import { Files, loadSigningKey } from '../../src/platform/files/files.ts'
 import { DbQueue } from '../../src/platform/queue/db-queue.ts'
+import { SecretBox } from '../../src/platform/secrets/secret-box.ts'
 import { Worker } from '../../src/worker.ts'
 import { ingestFixture } from '../support/ingest-fixture.ts'
 import { DIALECTS, type TestApp, testApp } from '../support/test-app.ts'
@@ -18,7 +19,16 @@ async function startWorker({ deps }: TestApp, name: string) {
   const db = openDb(config.database_url, { durability: 'normal' })
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db) })
   const queue = new DbQueue(db)
-  const handlers = createJobHandlers({ config, db, queue, files, models, http, logger })
+  const handlers = createJobHandlers({
+    config,
+    db,
+    queue,
+    files,
+    models,
+    http,
+    secrets: new SecretBox('a master key of the test'),
+    logger,
+  })
   const worker = new Worker({ worker_id: `here/${process.pid}/${name}`, queue, handlers, logger })
   worker.start()
   return async () => {

@@ -20,6 +20,47 @@ export type BlobStore = {
    * writes have left behind, under keys that no `put` was given.
    */
   list(prefix: string): AsyncIterable<BlobListing>
+  /** Writes of many gigabytes that go on after a lost connection. */
+  readonly resumable: ResumableWrites
+  /** Addresses with which clients reach the store itself; absent where only the server can. */
+  readonly presign?: BlobPresigner
+}
+
+/**
+ * A write in pieces. What `append` has returned for is durable, whichever process asks next; nothing
+ * is visible under the key until `finish`. One writer at a time: the caller holds the lock.
+ */
+export type ResumableWrites = {
+  /** Starts a write, or does nothing when it has begun. */
+  begin(key: string, options: { storage_class?: string | null; mime_type?: string }): Promise<void>
+  /** How many bytes are durable, or null when no such write has begun. */
+  offset(key: string): Promise<number | null>
+  /**
+   * Appends at `offset`, which MUST be the durable offset, and returns the new one. A source that
+   * breaks off keeps what has arrived. Throws `payload_too_large` past `limit_bytes` of the whole.
+   */
+  append(
+    key: string,
+    offset: number,
+    source: AsyncIterable<Uint8Array>,
+    options: { limit_bytes: number; signal?: AbortSignal },
+  ): Promise<number>
+  /** Makes the bytes readable under the key. Doing it twice is no error. */
+  finish(key: string): Promise<{ size_bytes: number }>
+  /** Drops an unfinished write and its bytes; no error when there is none. */
+  abort(key: string): Promise<void>
+}
+
+/** Addresses signed by the store, valid for `expires_in_seconds`. */
+export type BlobPresigner = {
+  put(
+    key: string,
+    options: { expires_in_seconds: number; mime_type: string; storage_class?: string | null },
+  ): Promise<string>
+  get(
+    key: string,
+    options: { expires_in_seconds: number; mime_type: string; filename: string | null },
+  ): Promise<string>
 }
 
 export type BlobListing = { key: string; size_bytes: number; modified_at_ms: number }

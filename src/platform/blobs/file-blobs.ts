@@ -1,9 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, type Stats } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { KuraError } from '../../core/errors.ts'
 import { type BlobListing, BlobMissingError, type BlobStore, type StoredBlob } from './blobs.ts'
+import { FileResumableWrites } from './file-resumable.ts'
+import { statIfThere, syncFolders } from './folders.ts'
 
 /** Ending of files that are still being written; a crash leaves them to be listed and swept. */
 const TEMPORARY = '.tmp'
@@ -13,9 +15,11 @@ const KEY = /^[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+)*$/
 /** Blobs as files under one folder: written beside their place, synced, then renamed into it. */
 export class FileBlobStore implements BlobStore {
   readonly #root: string
+  readonly resumable: FileResumableWrites
 
   constructor(root: string) {
     this.#root = resolve(root)
+    this.resumable = new FileResumableWrites((key) => this.#path(key))
   }
 
   async put(
@@ -102,41 +106,11 @@ async function writeAll(
   return { size_bytes, sha256: hash.digest('hex') }
 }
 
-/** Makes the new name durable, and the names of the folders that were made for it. */
-async function syncFolders(folder: string, first_new: string | undefined): Promise<void> {
-  await syncFolder(folder)
-  if (first_new === undefined) return
-  const last = dirname(first_new)
-  for (let parent = folder; parent !== last; ) {
-    parent = dirname(parent)
-    await syncFolder(parent)
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
 async function namesIn(folder: string): Promise<string[]> {
   try {
     return (await readdir(folder)).sort()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
-}
-
-/** Entries may be removed while they are listed. */
-async function statIfThere(path: string): Promise<Stats | null> {
-  try {
-    return await stat(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
 }

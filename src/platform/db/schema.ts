@@ -1,14 +1,14 @@
-import type { ColumnType, Generated } from 'kysely'
+import type { Generated } from 'kysely'
+import type { Flag, Instant, Json } from './tables/columns.ts'
+import type { ConnectionTables } from './tables/connection-tables.ts'
+import type { OrganizationTables } from './tables/organization-tables.ts'
+import type { UploadTables } from './tables/upload-tables.ts'
+import type { WebhookTables } from './tables/webhook-tables.ts'
 
-/**
- * The tables as TypeScript sees them, equal on both databases: JSON columns are text (parse with
- * JSON.parse, write with JSON.stringify), instants are text from `timestamp()`, booleans are 0 and 1.
- */
-type Json = string
-type Instant = string
-type Flag = ColumnType<number, number | boolean, number | boolean>
+/** The tables as TypeScript sees them, equal on both databases. */
+export type Schema = FoundationTables & OrganizationTables & UploadTables & ConnectionTables & WebhookTables
 
-export type Schema = {
+type FoundationTables = {
   settings: { key: string; value: string }
   organizations: {
     organization_id: string

@@ -1,13 +1,25 @@
 import type { Trx } from '../db/db.ts'
 
-/** What a job does; each kind has one handler in the worker. */
-export type JobKind =
-  | 'plan_tier'
-  | 'extract'
-  | 'finish_batch'
-  | 'delete_bucket'
-  | 'delete_namespace'
-  | 'delete_collection'
+/**
+ * What a job does, with the lane it runs in; each kind has one handler in the worker. `compute` jobs
+ * use the processor and run one at a time; `transfer` jobs mostly wait for others and run beside
+ * them, so that a slow peer never holds up extraction.
+ */
+export const JOB_LANES = {
+  plan_tier: 'compute',
+  extract: 'compute',
+  finish_batch: 'compute',
+  delete_bucket: 'transfer',
+  delete_namespace: 'transfer',
+  delete_collection: 'transfer',
+  clone_namespace: 'transfer',
+  confirm_uploads: 'transfer',
+  run_sync: 'transfer',
+  deliver_webhook: 'transfer',
+} as const satisfies Record<string, 'compute' | 'transfer'>
+
+export type JobKind = keyof typeof JOB_LANES
+export type JobLane = (typeof JOB_LANES)[JobKind]
 
 export type NewJob = {
   organization_id: string

@@ -1,9 +1,9 @@
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sql } from 'kysely'
-import { apiKey, newId, randomText, sha256 } from '../../core/ids.ts'
+import { apiKey, newId, sha256 } from '../../core/ids.ts'
 import { timestamp } from '../../core/time.ts'
 import { type Db, type DbOrTrx, dialect, inTransaction, type Trx } from '../../platform/db/db.ts'
+import { keepKeyFile, readKeyFile } from '../../platform/secrets/key-file.ts'
 
 export type Bootstrap = {
   organizationId: string
@@ -32,10 +32,10 @@ export async function bootstrap(
     await inTransaction(db, (trx) => replaceRootKey(trx, organizationId, root_key))
     return { organizationId, root_key, key_is_new: false }
   }
-  const kept = await readKeyFile(home)
+  const kept = await readKeyFile(join(home, KEY_FILE))
   if (await findRootKey(db, organizationId)) return known(db, organizationId, kept)
   // The file comes first: a key that the database knows but nobody has would lock everyone out.
-  const key = kept ?? (await writeKeyFile(home, apiKey()))
+  const key = kept ?? (await keepKeyFile(join(home, KEY_FILE), apiKey()))
   const isFirst = await inTransaction(db, async (trx) => {
     await lock(trx)
     if (await findRootKey(trx, organizationId)) return false
@@ -125,34 +125,4 @@ async function insertRootKey(trx: Trx, organization_id: string, key: string): Pr
       updated_at: now,
     })
     .execute()
-}
-
-async function readKeyFile(home: string): Promise<string | undefined> {
-  try {
-    return (await readFile(join(home, KEY_FILE), 'utf8')).trim() || undefined
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-/** Keeps the key; when another process has kept one meanwhile, that one is returned. */
-async function writeKeyFile(home: string, key: string): Promise<string> {
-  const path = join(home, KEY_FILE)
-  const draft = `${path}.${randomText(6)}`
-  await mkdir(home, { recursive: true })
-  await writeFile(draft, `${key}\n`, { mode: 0o600 })
-  try {
-    // A link appears whole or not at all, and never in the place of another file.
-    await link(draft, path)
-    return key
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    const kept = await readKeyFile(home)
-    if (kept) return kept
-    await rename(draft, path)
-    return key
-  } finally {
-    await rm(draft, { force: true })
-  }
 }

@@ -11,7 +11,12 @@ export async function findCaller(db: DbOrTrx, key_hash: string, now: string): Pr
     .executeTakeFirst()
   if (!row || (row.expires_at !== null && row.expires_at <= now)) return undefined
   const permissions = JSON.parse(row.permissions) as Permission[]
-  return { organizationId: row.organization_id, keyId: row.key_id, permission: highest(permissions) }
+  return {
+    organizationId: row.organization_id,
+    keyId: row.key_id,
+    userId: null,
+    permission: highest(permissions),
+  }
 }
 
 function highest(permissions: Permission[]): Permission {

@@ -1,5 +1,19 @@
 import type { Migration } from '../migrate.ts'
 import { foundation } from './0001-foundation.ts'
+import { organizations } from './0002-organizations.ts'
+import { uploads } from './0003-uploads.ts'
+import { connections } from './0004-connections.ts'
+import { webhooks } from './0005-webhooks.ts'
+import { processing } from './0006-processing.ts'
+import { objects } from './0007-objects.ts'
 
 /** In order, listed by hand. A released migration never changes; what is wrong with it is mended by a later one. */
-export const migrations: readonly Migration[] = [foundation]
+export const migrations: readonly Migration[] = [
+  foundation,
+  organizations,
+  uploads,
+  connections,
+  webhooks,
+  processing,
+  objects,
+]

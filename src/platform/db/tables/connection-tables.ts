@@ -1,0 +1,2 @@
+/** Connections and syncs. */
+export type ConnectionTables = {}

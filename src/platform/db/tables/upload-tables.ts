@@ -1,0 +1,2 @@
+/** Uploads. */
+export type UploadTables = {}
