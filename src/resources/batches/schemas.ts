@@ -1,8 +1,7 @@
 import Type, { type Static } from 'typebox'
-import { Defaulted, FreeObject, Nullable, Timestamp } from '../../core/schema.ts'
+import { Defaulted, FreeObject, optional, Timestamp } from '../../core/schema.ts'
 import { TaskStatusEnum } from '../../core/task-status.ts'
 
-const optional = <T extends Type.TSchema>(schema: T) => Type.Optional(Nullable(schema))
 const Count = Type.Integer({ minimum: 0 })
 
 export const ErrorCategory = Type.Enum(

@@ -1,10 +1,8 @@
 import Type, { type Static } from 'typebox'
 import { BucketSchema, UniqueKeyConfig } from '../../core/bucket-schema.ts'
 import { Pagination } from '../../core/pagination.ts'
-import { Defaulted, FreeObject, Nullable, Timestamp } from '../../core/schema.ts'
+import { Defaulted, FreeObject, ListMembers, optional, Timestamp } from '../../core/schema.ts'
 import { TaskStatusEnum } from '../../core/task-status.ts'
-
-const optional = <T extends Type.TSchema>(schema: T) => Type.Optional(Nullable(schema))
 
 const DESCRIPTION_LENGTH_MAX = 16_384
 const Description = Type.String({ maxLength: DESCRIPTION_LENGTH_MAX })
@@ -100,10 +98,7 @@ export const ListBucketsBody = Type.Object(
   {
     limit: Defaulted(Type.Integer({ minimum: 1, maximum: 1000 }), 10),
     offset: Defaulted(Type.Integer({ minimum: 0 }), 0),
-    search: optional(Type.String()),
-    filters: optional(FreeObject),
-    sort: optional(FreeObject),
-    case_sensitive: Defaulted(Type.Boolean(), false),
+    ...ListMembers,
   },
   { $id: 'ListBucketsRequest' },
 )

@@ -1,9 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { BucketSchema, FIELD_TYPES } from '../../core/bucket-schema.ts'
 import { Pagination } from '../../core/pagination.ts'
-import { Defaulted, FreeObject, Nullable, Timestamp } from '../../core/schema.ts'
-
-const optional = <T extends Type.TSchema>(schema: T) => Type.Optional(Nullable(schema))
+import { Defaulted, FreeObject, ListMembers, optional, Timestamp } from '../../core/schema.ts'
 
 /** `taxonomy` and `cluster` are words of the contract that no collection can be created from. */
 export const SourceConfig = Type.Object(
@@ -147,15 +145,7 @@ export const CollectionResponse = Type.Object(
 )
 export type CollectionResponse = Static<typeof CollectionResponse>
 
-export const ListCollectionsBody = Type.Object(
-  {
-    filters: optional(FreeObject),
-    sort: optional(FreeObject),
-    search: optional(Type.String()),
-    case_sensitive: Defaulted(Type.Boolean(), false),
-  },
-  { $id: 'ListCollectionsRequest' },
-)
+export const ListCollectionsBody = Type.Object({ ...ListMembers }, { $id: 'ListCollectionsRequest' })
 export type ListCollectionsBody = Static<typeof ListCollectionsBody>
 
 export const ListCollectionsResponse = Type.Object(

@@ -1,8 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { Pagination } from '../../core/pagination.ts'
-import { Defaulted, FreeObject, Nullable, Timestamp } from '../../core/schema.ts'
+import { Defaulted, FreeObject, optional, Timestamp } from '../../core/schema.ts'
 
-const optional = <T extends Type.TSchema>(schema: T) => Type.Optional(Nullable(schema))
 const Objects = Type.Array(FreeObject)
 
 const BlobURLRef = Type.Object(
@@ -94,7 +93,7 @@ export type GetDocumentQuery = Static<typeof GetDocumentQuery>
 export const ListDocumentsBody = Type.Object(
   {
     // An object in the contract; a bare list of conditions is understood too.
-    filters: Type.Optional(Nullable(Type.Unknown())),
+    filters: optional(Type.Unknown()),
     sort: optional(FreeObject),
     search: optional(Type.String()),
     cursor: optional(Type.String()),
@@ -139,7 +138,7 @@ const Feature = Type.Object(
     feature_extractor_id: Type.Optional(Type.String()),
     payload: Type.Optional(FreeObject),
     /** A list of numbers, or lists by feature. */
-    vectors: Type.Optional(Nullable(Type.Unknown())),
+    vectors: optional(Type.Unknown()),
   },
   { $id: 'FeatureModel', additionalProperties: true },
 )

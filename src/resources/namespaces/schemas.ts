@@ -1,9 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { Pagination } from '../../core/pagination.ts'
-import { Defaulted, FreeObject, Nullable, Timestamp } from '../../core/schema.ts'
+import { Defaulted, FreeObject, ListMembers, optional, Timestamp } from '../../core/schema.ts'
 import { TaskStatusEnum } from '../../core/task-status.ts'
-
-const optional = <T extends Type.TSchema>(schema: T) => Type.Optional(Nullable(schema))
 
 const Description = Type.String({ maxLength: 16_384 })
 
@@ -122,15 +120,7 @@ export const PatchNamespaceBody = Type.Object(
 )
 export type PatchNamespaceBody = Static<typeof PatchNamespaceBody>
 
-export const ListNamespacesBody = Type.Object(
-  {
-    filters: optional(FreeObject),
-    sort: optional(FreeObject),
-    search: optional(Type.String()),
-    case_sensitive: Defaulted(Type.Boolean(), false),
-  },
-  { $id: 'ListNamespacesRequest' },
-)
+export const ListNamespacesBody = Type.Object({ ...ListMembers }, { $id: 'ListNamespacesRequest' })
 export type ListNamespacesBody = Static<typeof ListNamespacesBody>
 
 const COUNTED = [

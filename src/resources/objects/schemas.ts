@@ -1,10 +1,8 @@
 import Type, { type Static } from 'typebox'
 import { FIELD_TYPES } from '../../core/bucket-schema.ts'
 import { Pagination } from '../../core/pagination.ts'
-import { Defaulted, FreeObject, Nullable, Timestamp } from '../../core/schema.ts'
+import { Defaulted, FreeObject, optional, Timestamp } from '../../core/schema.ts'
 import { TaskStatusEnum } from '../../core/task-status.ts'
-
-const optional = <T extends Type.TSchema>(schema: T) => Type.Optional(Nullable(schema))
 
 const blobSource = {
   key_prefix: optional(Type.String({ maxLength: 1024 })),
