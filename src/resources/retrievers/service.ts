@@ -1,13 +1,9 @@
 import { KuraError } from '../../core/errors.ts'
-import { evaluateFilter } from '../../core/filters/evaluate.ts'
-import { parseFilter } from '../../core/filters/parse.ts'
-import { matchesSearch, parseSearch } from '../../core/filters/search.ts'
-import { parseSort } from '../../core/filters/sort.ts'
-import { compareBy } from '../../core/filters/sort-order.ts'
 import { newId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { omitNulls } from '../../core/json.ts'
-import { decodeCursor, encodeCursor, type PageRequest, paginate } from '../../core/pagination.ts'
+import { listInMemory } from '../../core/memory-list.ts'
+import type { PageRequest } from '../../core/pagination.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { type Db, isUniqueViolation } from '../../platform/db/db.ts'
@@ -84,18 +80,18 @@ export class RetrieverService {
 
   /** A namespace has tens of retrievers, so search, filter and sort run over all of them in memory. */
   async list(scope: Scope, body: ListRetrieversBody, page: PageRequest): Promise<ListRetrieversResponse> {
-    const matches = select((await store.listRetrievers(this.#db, scope)).map(present), body)
-    const start = page.cursor ? Number(decodeCursor(page.cursor, body).keys[0]) : page.offset
-    const results = matches.slice(start, start + page.limit)
-    const end = start + results.length
-    const next_cursor = end < matches.length ? encodeCursor({ keys: [end], id: '' }, body) : null
-    const total = matches.length
-    return {
-      results,
-      total,
-      total_count: total,
-      pagination: paginate({ page, total, path: '/v1/retrievers/list', next_cursor }),
-    }
+    const { filters, search, case_sensitive } = body
+    const { results, matches, pagination } = listInMemory(
+      (await store.listRetrievers(this.#db, scope)).map(present),
+      {
+        query: { filters, search, case_sensitive, sort: body.sorts ?? body.sort },
+        page,
+        path: '/v1/retrievers/list',
+        id: 'retriever_id',
+        texts: (one) => [one.retriever_id, one.retriever_name, one.description, ...one.tags],
+      },
+    )
+    return { results, total: matches.length, total_count: matches.length, pagination }
   }
 
   async delete(scope: Scope, identifier: string) {
@@ -103,23 +99,6 @@ export class RetrieverService {
     await store.deleteRetriever(this.#db, scope, retriever_id)
     return { message: `Retriever ${retriever_id} was deleted.`, success: true }
   }
-}
-
-function select(all: Retriever[], body: ListRetrieversBody): Retriever[] {
-  const options = { profile: 'management', case_sensitive: body.case_sensitive } as const
-  const filter = parseFilter(body.filters, options)
-  const pattern = parseSearch(body.search ?? '', { case_sensitive: body.case_sensitive })
-  const sort = parseSort(body.sorts ?? body.sort)
-  const found = all.filter((one) => {
-    const texts = [one.retriever_id, one.retriever_name, one.description ?? '', ...one.tags]
-    return (
-      (!filter || evaluateFilter(filter, one)) &&
-      (!pattern || texts.some((text) => matchesSearch(pattern, text)))
-    )
-  })
-  return sort.length > 0
-    ? found.sort(compareBy([...sort, { field: 'retriever_id', direction: 'asc' }]))
-    : found
 }
 
 export function present(record: store.RetrieverRecord): Retriever {
