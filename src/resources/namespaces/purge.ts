@@ -42,8 +42,8 @@ export const STEPPED_TABLES = [
   'namespaces',
 ] as const
 
-/** They outlive the namespace. */
-export const KEPT_TABLES = ['tasks'] as const
+/** They outlive the namespace: what happened in it is still told. */
+export const KEPT_TABLES = ['tasks', 'outbox_events'] as const
 
 export type PurgeContext = {
   trx: Trx
