@@ -1,3 +1,4 @@
+export { type Deletion, runDeletion } from './deletion-job.ts'
 export { taskRoutes } from './routes.ts'
 export { TaskResponse, type TaskType } from './schemas.ts'
 export { type CancelTask, TaskService } from './service.ts'
