@@ -41,6 +41,15 @@ export const ConfigSchema = Type.Object({
     Type.Integer({ minimum: 0, maximum: 256, description: 'Engine processes of `kura serve`; 0 runs none.' }),
     1,
   ),
+  engine_transfers: Defaulted(
+    Type.Integer({
+      minimum: 1,
+      maximum: 64,
+      description:
+        'Jobs of one engine process that wait for other machines at once: syncs, deletions and copies; as many deliveries and confirmations.',
+    }),
+    8,
+  ),
   model_threads: Defaulted(
     Type.Integer({ minimum: 1, maximum: 256, description: 'Threads of one model in one process.' }),
     1,

@@ -16,7 +16,13 @@ if (start.type !== 'start') throw new Error('The first message to an engine proc
 const { config, worker_id } = start
 const logger = pino({ level: config.log_level, base: { pid: process.pid, part: 'engine' } })
 const { queue, handlers, close } = await createEngine(config, logger)
-const worker = new Worker({ worker_id, queue, handlers, logger })
+const worker = new Worker({
+  worker_id,
+  queue,
+  handlers,
+  logger,
+  transfers_max: config.engine_transfers,
+})
 
 const tell = (message: FromEngine) => {
   // The parent may die while this is written; 'disconnect' is where that is handled.

@@ -446,7 +446,7 @@ for (const dialect of DIALECTS) {
     const failing = deleteBucketJob({ ...app.deps, files: broken as unknown as typeof app.deps.files })
     for (let attempt = 1; attempt <= 5; attempt++) {
       await app.deps.db.updateTable('jobs').set({ run_at: '2020-01-01T00:00:00.000000Z' }).execute()
-      const job = await app.deps.queue.lease('test')
+      const job = await app.deps.queue.lease('test', 'transfer')
       assert.ok(job)
       if (attempt < 5) {
         await assert.rejects(failing(job), /no disk/)

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
 import { type Db, type Dialect, inTransaction } from '../../src/platform/db/db.ts'
 import { DbQueue } from '../../src/platform/queue/db-queue.ts'
-import type { Job, JobHandler } from '../../src/platform/queue/queue.ts'
+import type { Job, JobHandler, JobKind } from '../../src/platform/queue/queue.ts'
 import { Worker } from '../../src/worker.ts'
 import { DIALECTS, testDb } from '../support/test-db.ts'
 
@@ -29,9 +29,9 @@ async function fixture(t: TestContext, dialect: Dialect): Promise<Fixture> {
   }
 }
 
-const enqueue = (db: Db, queue: DbQueue) =>
+const enqueue = (db: Db, queue: DbQueue, kind: JobKind = 'extract') =>
   inTransaction(db, (trx) =>
-    queue.enqueue(trx, [{ organization_id: 'org_a', namespace_id: 'ns_a', kind: 'extract', payload: {} }]),
+    queue.enqueue(trx, [{ organization_id: 'org_a', namespace_id: 'ns_a', kind, payload: {} }]),
   )
 
 const complete = (db: Db, queue: DbQueue, job: Job) => inTransaction(db, (trx) => queue.complete(trx, job))
@@ -43,8 +43,54 @@ for (const dialect of DIALECTS) {
       throw new Error('not today')
     })
     assert.equal(await failing.runNext(), true)
-    assert.deepEqual(await jobs(), [{ status: 'queued', attempt: 1, last_error: 'not today' }])
+    assert.deepEqual(await jobs(), [{ status: 'delayed', attempt: 1, last_error: 'not today' }])
     assert.equal(await failing.runNext(), false, 'it is delayed')
+  })
+
+  test(`work for other machines runs beside the one job that computes, up to its limit (${dialect})`, async (t) => {
+    const { db, queue } = await fixture(t, dialect)
+    const running = new Map<string, number>()
+    const most = new Map<string, number>()
+    const handler: JobHandler = async (job) => {
+      const { kind } = job
+      running.set(kind, (running.get(kind) ?? 0) + 1)
+      most.set(kind, Math.max(most.get(kind) ?? 0, running.get(kind)!))
+      await sleep(50)
+      running.set(kind, running.get(kind)! - 1)
+      await complete(db, queue, job)
+    }
+    for (let i = 0; i < 6; i++)
+      for (const kind of ['extract', 'run_sync', 'deliver_webhook'] as const) await enqueue(db, queue, kind)
+    const both = new Worker({
+      worker_id: 'here/1/a',
+      queue,
+      handlers: { extract: handler, run_sync: handler, deliver_webhook: handler },
+      logger: pino({ level: 'silent' }),
+      transfers_max: 3,
+    })
+    both.start()
+    t.after(() => both.stop(0))
+    await until(async () => (await db.selectFrom('jobs').select('job_id').execute()).length === 0)
+    assert.deepEqual(Object.fromEntries(most), { extract: 1, run_sync: 3, deliver_webhook: 3 })
+  })
+
+  test(`a worker that stops gives back every job it cannot finish, of each lane (${dialect})`, async (t) => {
+    const { db, queue, jobs } = await fixture(t, dialect)
+    for (let i = 0; i < 3; i++) await enqueue(db, queue, 'run_sync')
+    const slow: JobHandler = async (_job, signal) => void (await sleep(10_000, undefined, { signal }))
+    const worker = new Worker({
+      worker_id: 'here/1/a',
+      queue,
+      handlers: { extract: slow, run_sync: slow },
+      logger: pino({ level: 'silent' }),
+    })
+    worker.start()
+    await until(async () => (await jobs()).every(({ status }) => status === 'running'))
+    await worker.stop(10)
+    assert.deepEqual(
+      (await jobs()).map(({ status, attempt }) => [status, attempt]),
+      Array.from({ length: 4 }, () => ['queued', 0]),
+    )
   })
 
   test(`a job of an unknown kind stays in the queue (${dialect})`, async (t) => {

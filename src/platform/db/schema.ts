@@ -227,7 +227,9 @@ type FoundationTables = {
     organization_id: string
     namespace_id: string
     kind: string
-    status: 'queued' | 'running'
+    lane: 'compute' | 'transfer' | 'quick'
+    /** `delayed` becomes `queued` when `run_at` has come. */
+    status: 'queued' | 'delayed' | 'running'
     priority: number
     run_at: Instant
     batch_id: string | null

@@ -1,8 +1,17 @@
 import { EventEmitter } from 'node:events'
 import { newId, randomText } from '../../core/ids.ts'
 import { timestamp, toTimestamp } from '../../core/time.ts'
-import { type Db, type DbOrTrx, dialect, inTransaction, type Trx } from '../db/db.ts'
-import { type Job, type JobKind, type JobQueue, LeaseLostError, type NewJob } from './queue.ts'
+import { type Db, inTransaction, type Trx } from '../db/db.ts'
+import { hasDue, nextDue, type Turn } from './next-job.ts'
+import {
+  JOB_LANES,
+  type Job,
+  type JobKind,
+  type JobLane,
+  type JobQueue,
+  LeaseLostError,
+  type NewJob,
+} from './queue.ts'
 
 /** A worker that has not been heard of for this long is taken for dead. Heartbeats come four times as often. */
 export const LEASE_MS = 20_000
@@ -10,25 +19,14 @@ export const LEASE_MS = 20_000
 /** Rows of one insert statement; keeps it under SQLite's bound of 32,766 parameters. */
 const INSERT_ROWS_MAX = 500
 
-const QUEUED = { status: 'queued', lease_token: null, lease_expires_at: null, worker_id: null } as const
-
-const COLUMNS = [
-  'job_id',
-  'organization_id',
-  'namespace_id',
-  'kind',
-  'payload',
-  'batch_id',
-  'tier_num',
-  'priority',
-  'attempt',
-  'last_error',
-] as const
+/** What a job that waits has not. */
+const UNLEASED = { lease_token: null, lease_expires_at: null, worker_id: null } as const
 
 /** The job queue as rows of the `jobs` table, on either database. */
 export class DbQueue implements JobQueue {
   readonly #db: Db
   readonly #wakes = new EventEmitter()
+  readonly #turns = new Map<JobLane, Turn>()
 
   constructor(db: Db) {
     this.#db = db
@@ -44,12 +42,11 @@ export class DbQueue implements JobQueue {
   }
 
   /** Looks before it locks: an idle worker polls without ever taking the write lock of SQLite. */
-  async lease(worker_id: string): Promise<Job | null> {
-    const now = timestamp()
-    if (!(await findDue(this.#db, now, false))) return null
-    return inTransaction(this.#db, async (trx) => {
-      // SKIP LOCKED lets many workers lease at once without waiting for each other; SQLite has one writer anyway.
-      const row = await findDue(trx, now, dialect(trx) === 'postgres')
+  async lease(worker_id: string, lane: JobLane): Promise<Job | null> {
+    if (!(await hasDue(this.#db, lane, timestamp()))) return null
+    const turn = this.#turns.get(lane) ?? { namespace_id: '', leases: 0 }
+    const job = await inTransaction(this.#db, async (trx): Promise<Job | null> => {
+      const row = await nextDue(trx, lane, turn)
       if (!row) return null
       const lease_token = randomText(20)
       const attempt = row.attempt + 1
@@ -68,6 +65,8 @@ export class DbQueue implements JobQueue {
         .execute()
       return { ...row, kind: row.kind as JobKind, payload: JSON.parse(row.payload), attempt, lease_token }
     })
+    if (job) this.#turns.set(lane, { namespace_id: job.namespace_id, leases: turn.leases + 1 })
+    return job
   }
 
   async heartbeat({ job_id, lease_token }: Job): Promise<boolean> {
@@ -105,7 +104,7 @@ export class DbQueue implements JobQueue {
   ): Promise<void> {
     await this.#db
       .updateTable('jobs')
-      .set({ ...QUEUED, run_at: toTimestamp(Date.now() + delay_ms), last_error: error.slice(0, 2000) })
+      .set({ ...UNLEASED, ...dueIn(delay_ms), last_error: error.slice(0, 2000) })
       .where('job_id', '=', job_id)
       .where('lease_token', '=', lease_token)
       .execute()
@@ -114,7 +113,7 @@ export class DbQueue implements JobQueue {
   async release({ job_id, lease_token, attempt }: Job): Promise<void> {
     await this.#db
       .updateTable('jobs')
-      .set({ ...QUEUED, attempt: attempt - 1 })
+      .set({ ...UNLEASED, status: 'queued', attempt: attempt - 1 })
       .where('job_id', '=', job_id)
       .where('lease_token', '=', lease_token)
       .execute()
@@ -152,47 +151,28 @@ export class DbQueue implements JobQueue {
   }
 }
 
+/** Due jobs are queued; the others become it when their time has come. */
+function dueIn(delay_ms: number) {
+  return delay_ms > 0
+    ? { status: 'delayed' as const, run_at: toTimestamp(Date.now() + delay_ms) }
+    : { status: 'queued' as const, run_at: timestamp() }
+}
+
 function toRow(job: NewJob) {
   return {
     job_id: newId.job(),
     organization_id: job.organization_id,
     namespace_id: job.namespace_id,
     kind: job.kind,
-    status: 'queued' as const,
+    lane: JOB_LANES[job.kind],
+    ...dueIn(job.delay_ms ?? 0),
     priority: job.priority ?? 0,
-    run_at: job.delay_ms ? toTimestamp(Date.now() + job.delay_ms) : timestamp(),
     batch_id: job.batch_id ?? null,
     tier_num: job.tier_num ?? null,
     attempt: 0,
-    lease_token: null,
-    lease_expires_at: null,
-    worker_id: null,
+    ...UNLEASED,
     last_error: null,
     created_at: timestamp(),
     payload: JSON.stringify(job.payload),
   }
-}
-
-/** Work whose worker died comes first: it is the oldest. Two queries, because an index answers each without sorting. */
-async function findDue(db: DbOrTrx, now: string, lock: boolean) {
-  const lost = db
-    .selectFrom('jobs')
-    .select(COLUMNS)
-    .where('lease_expires_at', '<', now)
-    .orderBy('lease_expires_at')
-    .limit(1)
-  const queued = db
-    .selectFrom('jobs')
-    .select(COLUMNS)
-    .where('status', '=', 'queued')
-    .where('run_at', '<=', now)
-    .orderBy('priority', 'desc')
-    .orderBy('run_at')
-    .orderBy('job_id')
-    .limit(1)
-  for (const query of [lost, queued]) {
-    const row = await (lock ? query.forUpdate().skipLocked() : query).executeTakeFirst()
-    if (row) return row
-  }
-  return undefined
 }

@@ -1,10 +1,14 @@
 import type { Trx } from '../db/db.ts'
 
 /**
- * What a job does, with the lane it runs in; each kind has one handler in the worker. `compute` jobs
- * use the processor and run one at a time; `transfer` jobs mostly wait for others and run beside
- * them, so that a slow peer never holds up extraction.
+ * The lanes of work, which never wait for each other: `compute` jobs use the processor and run one
+ * at a time; `transfer` jobs wait for other machines and may take minutes or hours; `quick` jobs wait
+ * for other machines for seconds, and people wait for them.
  */
+export const LANES = ['compute', 'transfer', 'quick'] as const
+export type JobLane = (typeof LANES)[number]
+
+/** What a job does, with the lane it runs in; each kind has one handler in the worker. */
 export const JOB_LANES = {
   plan_tier: 'compute',
   extract: 'compute',
@@ -13,13 +17,12 @@ export const JOB_LANES = {
   delete_namespace: 'transfer',
   delete_collection: 'transfer',
   clone_namespace: 'transfer',
-  confirm_uploads: 'transfer',
   run_sync: 'transfer',
-  deliver_webhook: 'transfer',
-} as const satisfies Record<string, 'compute' | 'transfer'>
+  confirm_uploads: 'quick',
+  deliver_webhook: 'quick',
+} as const satisfies Record<string, JobLane>
 
 export type JobKind = keyof typeof JOB_LANES
-export type JobLane = (typeof JOB_LANES)[JobKind]
 
 export type NewJob = {
   organization_id: string
@@ -28,7 +31,7 @@ export type NewJob = {
   payload: unknown
   batch_id?: string | null
   tier_num?: number | null
-  /** Higher runs first. */
+  /** Higher runs first; 0 unless given. */
   priority?: number
   delay_ms?: number
 }
@@ -62,8 +65,11 @@ export type JobHandlers = Partial<Record<JobKind, JobHandler>>
  */
 export type JobQueue = {
   enqueue(trx: Trx, jobs: readonly NewJob[]): Promise<void>
-  /** The next due job, leased to this worker, or null. Expired leases count as due. */
-  lease(worker_id: string): Promise<Job | null>
+  /**
+   * The next due job of the lane, leased to this worker, or null. Expired leases come first, then the
+   * highest priority, in which namespaces take turns. A job that has waited long gets its turn too.
+   */
+  lease(worker_id: string, lane: JobLane): Promise<Job | null>
   /** Prolongs the lease; false when it was lost, and then the worker MUST drop its work. */
   heartbeat(job: Job): Promise<boolean>
   /** Inside the job's own transaction: removes the job, or throws LeaseLostError, which rolls all of it back. */

@@ -29,7 +29,7 @@ export async function cancelBatch(trx: Trx, scope: Scope, batch_id: string): Pro
     .deleteFrom('jobs')
     .where('namespace_id', '=', scope.namespaceId)
     .where('batch_id', '=', batch_id)
-    .where('status', '=', 'queued')
+    .where('status', 'in', ['queued', 'delayed'])
     .execute()
   const tiers = await listTiers(trx, scope, batch_id)
   for (const task_id of [batch.task_id, ...tiers.map((tier) => tier.task_id)])

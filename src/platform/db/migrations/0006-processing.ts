@@ -4,5 +4,13 @@ import type { Migration } from '../migrate.ts'
 export const processing: Migration = {
   number: 6,
   name: 'processing',
-  statements: () => [],
+  statements: ({ text }) => [
+    // Jobs that wait from before run in the lane of their kind; those that were delayed merely run early.
+    `alter table jobs add column lane ${text} not null default 'compute'`,
+    `update jobs set lane = 'transfer' where kind in ('delete_bucket', 'delete_namespace', 'delete_collection')`,
+    'drop index jobs_next',
+    // One look-up finds the next namespace in the highest priority, however many jobs wait.
+    `create index jobs_in_turn on jobs (lane, priority desc, namespace_id, run_at, job_id) where status = 'queued'`,
+    `create index jobs_by_time on jobs (lane, status, run_at, job_id)`,
+  ],
 }
