@@ -134,6 +134,40 @@ export class Files {
     return store.deleteUnreferenced(trx, scope, file_ids)
   }
 
+  /** Removes files whoever refers to them: their owners go too. Hand the result to `deleteBytes` after the commit. */
+  remove(trx: Trx, scope: Scope, file_ids: readonly string[]): Promise<store.OrphanedFile[]> {
+    return store.deleteFiles(trx, scope, file_ids)
+  }
+
+  /** Removes those of the files that nobody refers to; as `remove`. */
+  removeUnreferenced(trx: Trx, scope: Scope, file_ids: readonly string[]): Promise<store.OrphanedFile[]> {
+    return store.deleteUnreferenced(trx, scope, file_ids)
+  }
+
+  /**
+   * Gives another namespace files under new ids (old id to new) that share the stored bytes. Returns
+   * the old ids of those that were there; the others are gone. They belong to nobody yet.
+   */
+  async shareWith(
+    trx: Trx,
+    from: Pick<Scope, 'namespaceId'>,
+    to: Pick<Scope, 'namespaceId'>,
+    new_ids: ReadonlyMap<string, string>,
+  ): Promise<Set<string>> {
+    const wanted = [...new_ids]
+    const ids = wanted.map(([, new_id]) => new_id)
+    const known = await store.existingFiles(trx, to.namespaceId, ids)
+    const missing = new Map(wanted.filter(([, new_id]) => !known.has(new_id)))
+    await store.copyFiles(trx, from, to, missing)
+    const copied = await store.existingFiles(trx, to.namespaceId, [...missing.values()])
+    return new Set(wanted.flatMap(([old, id]) => (known.has(id) || copied.has(id) ? [old] : [])))
+  }
+
+  /** Lets other owners keep files alive that are known to exist. */
+  addReferences(trx: Trx, scope: Scope, references: readonly store.Reference[]): Promise<void> {
+    return store.insertReferences(trx, scope, references)
+  }
+
   /** Deletes bytes whose rows are gone. What cannot be deleted now is left to `sweepOrphans`. */
   async deleteBytes(orphans: readonly store.OrphanedFile[]): Promise<void> {
     for (const { storage_key } of orphans) {
@@ -206,8 +240,8 @@ export class Files {
     for await (const { key, size_bytes, modified_at_ms } of this.#blobs.list(FILE_KEY_PREFIX)) {
       result.files_checked++
       if (modified_at_ms > newest_ms) continue
-      const row = parseFileKey(key)
-      if (row && (await store.existingFiles(this.#db, row.namespace_id, [row.file_id])).size > 0) continue
+      // Not the row that the key is named after: that one may be gone while a clone still has the bytes.
+      if ((await store.storedKeys(this.#db, [key])).size > 0) continue
       await this.#blobs.delete(key)
       result.files_deleted++
       result.bytes_deleted += size_bytes

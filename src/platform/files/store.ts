@@ -158,7 +158,7 @@ export async function deleteReferences(
   }
 }
 
-/** Removes those of the files that nobody refers to and names their bytes in the blob store. */
+/** Removes those of the files that nobody refers to and names the bytes in the blob store that no row has any more. */
 export async function deleteUnreferenced(
   trx: Trx,
   { namespaceId }: Scope,
@@ -183,9 +183,88 @@ export async function deleteUnreferenced(
       )
       .returning('storage_key')
       .execute()
-    for (const { storage_key } of rows) if (storage_key !== null) orphans.push({ storage_key })
+    orphans.push(...(await unshared(trx, rows)))
   }
   return orphans
+}
+
+/** Removes all files of a namespace with these ids, whoever refers to them; returns the bytes that no row has any more. */
+export async function deleteFiles(
+  trx: Trx,
+  { namespaceId }: Scope,
+  file_ids: readonly string[],
+): Promise<OrphanedFile[]> {
+  const orphans: OrphanedFile[] = []
+  for (const ids of slices(file_ids)) {
+    const rows = await trx
+      .deleteFrom('files')
+      .where('namespace_id', '=', namespaceId)
+      .where('file_id', 'in', ids)
+      .returning('storage_key')
+      .execute()
+    orphans.push(...(await unshared(trx, rows)))
+  }
+  return orphans
+}
+
+/**
+ * The bytes of removed rows, without those that a clone of a namespace still has. A clone locks the
+ * row that it copies, so it is either seen here or finds the row gone. Two removals at once may
+ * each see the row of the other; the sweep then deletes the bytes.
+ */
+async function unshared(
+  trx: Trx,
+  removed: readonly { storage_key: string | null }[],
+): Promise<OrphanedFile[]> {
+  const keys = removed.flatMap(({ storage_key }) => storage_key ?? [])
+  if (keys.length === 0) return []
+  const kept = await storedKeys(trx, keys)
+  return keys.filter((key) => !kept.has(key)).map((storage_key) => ({ storage_key }))
+}
+
+/** Which of these keys of the blob store a file has. */
+export async function storedKeys(db: DbOrTrx, keys: readonly string[]): Promise<Set<string>> {
+  const found = new Set<string>()
+  for (const part of slices(keys)) {
+    const rows = await db
+      .selectFrom('files')
+      .select('storage_key')
+      .distinct()
+      .where('storage_key', 'in', part)
+      .execute()
+    for (const { storage_key } of rows) found.add(storage_key!)
+  }
+  return found
+}
+
+/**
+ * Copies rows of another namespace, by old id to new; content in the row is copied, bytes in the
+ * blob store are shared. Files that are gone are left out. The old rows are locked until the
+ * transaction ends, so that nobody deletes their bytes before the new rows are seen.
+ */
+export async function copyFiles(
+  trx: Trx,
+  from: Pick<Scope, 'namespaceId'>,
+  to: Pick<Scope, 'namespaceId'>,
+  new_ids: ReadonlyMap<string, string>,
+): Promise<void> {
+  for (const ids of slices([...new_ids.keys()].sort())) {
+    const query = trx
+      .selectFrom('files')
+      .selectAll()
+      .where('namespace_id', '=', from.namespaceId)
+      .where('file_id', 'in', ids)
+      .orderBy('file_id')
+    const rows = await (dialect(trx) === 'postgres' ? query.forShare() : query).execute()
+    if (rows.length === 0) continue
+    await trx
+      .insertInto('files')
+      .values(
+        rows.map((row) => ({ ...row, namespace_id: to.namespaceId, file_id: new_ids.get(row.file_id)! })),
+      )
+      .onConflict((conflict) => conflict.columns(['namespace_id', 'file_id']).doNothing())
+      .execute()
+  }
 }
 
 /** Which of these files have a row. */

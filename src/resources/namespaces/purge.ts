@@ -48,7 +48,7 @@ export const KEPT_TABLES = ['tasks', 'outbox_events'] as const
 export type PurgeContext = {
   trx: Trx
   scope: Scope
-  files: Pick<Files, 'release'>
+  files: Pick<Files, 'release' | 'remove'>
   /** The task and the job of the deletion itself. */
   task_id: string
   job_id: string
@@ -117,24 +117,19 @@ async function purgeCollection({ trx, scope }: PurgeContext): Promise<OrphanedFi
 }
 
 /** All files go whoever refers to them: their owners go too. */
-async function purgeFiles({ trx, scope }: PurgeContext): Promise<OrphanedFile[] | null> {
-  const files = await trx
+async function purgeFiles({ trx, scope, files }: PurgeContext): Promise<OrphanedFile[] | null> {
+  const rows = await trx
     .selectFrom('files')
-    .select(['file_id', 'storage_key'])
+    .select('file_id')
     .where('namespace_id', '=', scope.namespaceId)
     .limit(SLICE_ROWS)
     .execute()
-  if (files.length === 0) return null
-  await trx
-    .deleteFrom('files')
-    .where('namespace_id', '=', scope.namespaceId)
-    .where(
-      'file_id',
-      'in',
-      files.map(({ file_id }) => file_id),
-    )
-    .execute()
-  return files.flatMap(({ storage_key }) => (storage_key === null ? [] : [{ storage_key }]))
+  if (rows.length === 0) return null
+  return files.remove(
+    trx,
+    scope,
+    rows.map(({ file_id }) => file_id),
+  )
 }
 
 async function purgeBucketSearch(trx: Trx, { namespaceId }: Scope): Promise<boolean> {

@@ -4,5 +4,8 @@ import type { Migration } from '../migrate.ts'
 export const objects: Migration = {
   number: 7,
   name: 'objects',
-  statements: () => [],
+  statements: () => [
+    // Clones share bytes: before bytes go, and in the sweep, their other rows are looked for.
+    'create index files_by_storage_key on files (storage_key) where storage_key is not null',
+  ],
 }
