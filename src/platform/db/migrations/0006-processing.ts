@@ -11,6 +11,8 @@ export const processing: Migration = {
     'drop index jobs_next',
     // One look-up finds the next namespace in the highest priority, however many jobs wait.
     `create index jobs_in_turn on jobs (lane, priority desc, namespace_id, run_at, job_id) where status = 'queued'`,
+    'drop index jobs_leased',
+    'create index jobs_leased on jobs (lane, lease_expires_at) where lease_expires_at is not null',
     `create index jobs_by_time on jobs (lane, status, run_at, job_id)`,
   ],
 }
