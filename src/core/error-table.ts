@@ -7,7 +7,7 @@ const row = (type: string, status: number, message: string, retryable = false): 
   retryable,
   message,
 })
-const badRequest = (message: string) => row('BadRequestError', 400, message)
+const badRequest = (message: string, retryable = false) => row('BadRequestError', 400, message, retryable)
 const forbidden = (message: string) => row('ForbiddenError', 403, message)
 const notFound = (message: string) => row('NotFoundError', 404, message)
 const conflict = (message: string) => row('ConflictError', 409, message)
@@ -55,6 +55,7 @@ export const ERRORS = {
   filter_too_complex: badRequest('The filter is too complex: {reason}.'),
   // Namespaces
   namespace_name_taken: exists('A namespace named "{namespace_name}" exists already.'),
+  namespace_cloning: conflict('The namespace is a clone that is not complete. Wait for its task to end.'),
   extractor_immutable: badRequest('Extractors of a namespace can be added, never removed or altered.'),
   payload_index_protected: badRequest('The payload index on "{field}" is built in and cannot be changed.'),
   registry_extractor_not_found: notFound('Feature extractor {name} version {version} not found in registry.'),
@@ -78,9 +79,29 @@ export const ERRORS = {
   inline_blob_too_large: badRequest(
     'An inline blob may hold at most {limit_bytes} bytes. Use an upload for more.',
   ),
+  aggregation_too_large: badRequest('The aggregation is too large: {reason}. Filter more or group by less.'),
   url_not_usable: row('URLValidationError', 400, 'The URL cannot be used: {reason}'),
   url_not_allowed: row('URLValidationError', 400, 'The URL is refused: {reason}'),
   upload_not_found: notFound('Upload not found'),
+  // Connections and syncs
+  connection_not_found: notFound('Connection not found'),
+  connection_name_taken: exists('A connection named "{name}" exists already.'),
+  connection_archived: badRequest('The connection is archived; that is final.'),
+  connection_inactive: badRequest('The connection is {status}. Activate it or test it first.'),
+  connection_test_failed: badRequest('The connection does not work: {reason}'),
+  connection_failed: badRequest('The connection failed: {reason}', true),
+  connection_not_browsable: badRequest('A {provider_type} connection has no folders to browse.'),
+  provider_not_available: badRequest('This server has no provider "{provider_type}". It has: {available}.'),
+  source_busy: badRequest('The source asks to slow down.', true),
+  source_item_gone: badRequest('The file is gone from the source.'),
+  source_item_changed: badRequest('The file changed while it was read.', true),
+  source_item_unreadable: badRequest('The file cannot be read: {reason}'),
+  source_file_too_large: badRequest('The file is over the limit of {limit_bytes} bytes.'),
+  source_value_missing: badRequest('The file has no value for the required "{target}".'),
+  source_listing_endless: badRequest('The listing does not end: more than {limit} entries.'),
+  sync_not_found: notFound('Sync not found'),
+  sync_run_not_found: notFound('Sync run not found'),
+  sync_paused: badRequest('The sync is paused. Resume it first.'),
   // Files
   file_not_found: notFound('File not found'),
   range_not_satisfiable: row('BadRequestError', 416, 'The file has only {size_bytes} bytes.'),
@@ -93,6 +114,7 @@ export const ERRORS = {
   batch_empty: badRequest('The batch holds no objects.'),
   no_collections_for_bucket: badRequest('No enabled collection reads this bucket. Create one first.'),
   batch_not_terminal: badRequest('The batch is still {status}. Wait until it has ended.'),
+  tier_not_found: notFound('The batch has no such tier'),
   batch_is_draft: badRequest('The batch is a DRAFT: nothing runs that could be canceled.'),
   task_not_found: notFound('Task not found'),
   // Collections
@@ -191,6 +213,17 @@ export const ERRORS = {
   ),
   processing_error: row('ProcessingError', 500, 'Processing failed.', true),
   storage_error: row('StorageError', 500, 'The file store failed.', true),
+  storage_unavailable: row('StorageError', 503, 'The file store is not available: {reason}.', true),
+  storage_class_refused: row(
+    'StorageError',
+    400,
+    'The file store does not have this storage class. Change the storage_class of the bucket.',
+  ),
+  file_archived: row(
+    'StorageError',
+    409,
+    'The file lies in an archive and cannot be read now. Restore it in the file store first.',
+  ),
   database_unavailable: row(
     'InternalServerError',
     503,

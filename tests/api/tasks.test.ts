@@ -30,7 +30,7 @@ for (const dialect of DIALECTS) {
     assert.equal(running.body.status, 'IN_PROGRESS')
     const { progress } = running.body.additional_data
     assert.deepEqual([progress.processed, progress.total], [4, 10])
-    assert.ok(progress.rate > 0 && progress.eta_seconds >= 0)
+    assert.ok(progress.rate_per_second > 0 && progress.eta_seconds >= 0)
     await update(task_id, { status: 'FAILED', error: 'It broke.' })
     const failed = await request('GET', `/v1/tasks/${task_id}`)
     assert.equal(failed.body.error, 'It broke.')

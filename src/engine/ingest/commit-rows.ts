@@ -9,6 +9,7 @@ import { inParts } from '../../platform/derived-index/parts.ts'
 import type { OrphanedFile, StagedFile } from '../../platform/files/files.ts'
 import type { Job } from '../../platform/queue/queue.ts'
 import type { VectorIndexSpec } from '../../platform/vectors/vector-store.ts'
+import { logTier } from './batch-log.ts'
 import type { IngestDeps } from './deps.ts'
 import type { ExtractPayload } from './payloads.ts'
 import { advance } from './plan-tier.ts'
@@ -24,6 +25,8 @@ export type Commit = {
   batch: RunningBatch
   results: readonly RowResult[]
   indexes: ReadonlyMap<string, VectorIndexSpec>
+  /** Time that the rows took. */
+  elapsed_ms: number
   /** Rows of the job that are still to be done; empty: the job ends. */
   remaining: readonly string[]
 }
@@ -93,8 +96,30 @@ async function write(trx: Trx, deps: IngestDeps, commit: Commit): Promise<Orphan
   const isRunning = await store.touchBatch(trx, scope, batch.batch_id)
   if (collection_seq !== null) await count(trx, deps, commit, key)
   else await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
+  if (isRunning) await logTier(trx, scope, key, logOf(collection_id, commit))
   if (isRunning && remaining.length === 0) await settleJob(trx, scope, deps, batch, key.tier_num)
   return orphans
+}
+
+/** Failures that one commit tells of in the log; all of them are rows of their own. */
+const LOGGED_FAILURES_MAX = 3
+
+function logOf(collection_id: string, { results, elapsed_ms }: Commit): string[] {
+  const documents = results.reduce((sum, { drafts }) => sum + (drafts?.length ?? 0), 0)
+  const missing = results.filter(({ is_missing_input }) => is_missing_input).length
+  const failures = results.flatMap(({ row_id, errors }) => errors.map(({ error }) => ({ row_id, error })))
+  const parts = [
+    `${results.length} rows in ${(elapsed_ms / 1000).toFixed(2)} s`,
+    `${documents} documents`,
+    ...(missing > 0 ? [`${missing} without input`] : []),
+    ...(failures.length > 0 ? [`${failures.length} failures`] : []),
+  ]
+  return [
+    `${collection_id}: ${parts.join(', ')}.`,
+    ...failures
+      .slice(0, LOGGED_FAILURES_MAX)
+      .map(({ row_id, error }) => `${collection_id}: ${row_id} failed (${error.type}): ${error.message}`),
+  ]
 }
 
 async function count(trx: Trx, deps: IngestDeps, commit: Commit, key: store.TierKey): Promise<void> {

@@ -23,6 +23,7 @@ export type Effects = {
       namespace_id: string
       inputs: unknown[]
       additional_data: Record<string, unknown>
+      total: number | null
     },
   ): Promise<string>
   updateTask(

@@ -14,6 +14,8 @@ export const PLAN_ROWS_MAX = 1024
 export type Slice = {
   /** How many rows the source gave, whatever the filters said. */
   fetched: number
+  /** How many rows of the batch were looked at, those of other sources too; null where nobody knew them before. */
+  listed: number | null
   /** The ids of those that pass. */
   rows: string[]
   /** The objects of the slice, when its rows are objects of the batch. */
@@ -61,6 +63,7 @@ async function objectSlice(
   const ids = own.map(({ object_id }) => object_id)
   return {
     fetched: ids.length,
+    listed: listed.length,
     object_ids: ids,
     rows: filter ? await passing(ids, filter, (some) => loadObjects(db, scope, some, batch_id)) : ids,
     next: last && listed.length === PLAN_ROWS_MAX ? { source: 0, after: [last.position] } : null,
@@ -78,7 +81,7 @@ async function documentSlice(
   const inBatch = new Map(Object.entries(snapshot.collections))
   const sources = tier_num === 0 ? (config.source.collection_ids ?? []) : sourcesInBatch(config, inBatch)
   const { source, after } = cursor ?? { source: 0, after: null }
-  if (source >= sources.length) return { fetched: 0, rows: [], next: null }
+  if (source >= sources.length) return { fetched: 0, listed: null, rows: [], next: null }
   const upstream_in_batch = tier_num > 0
   const listed = upstream_in_batch
     ? await writtenByBatch(db, scope, batch, sources[source]!, after)
@@ -89,6 +92,7 @@ async function documentSlice(
   const isFull = listed.length === PLAN_ROWS_MAX
   return {
     fetched: ids.length,
+    listed: null,
     rows: filter ? await passing(ids, filter, load) : ids,
     next:
       last && isFull

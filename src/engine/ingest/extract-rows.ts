@@ -2,6 +2,7 @@ import type { Scope } from '../../core/scope.ts'
 import { RowError } from '../../extractors/extractor.ts'
 import { inTransaction } from '../../platform/db/db.ts'
 import type { Job } from '../../platform/queue/queue.ts'
+import { logTier } from './batch-log.ts'
 import { commitRows } from './commit-rows.ts'
 import type { IngestDeps } from './deps.ts'
 import type { ExtractPayload } from './payloads.ts'
@@ -38,7 +39,15 @@ export async function extractRows(
   if (job.attempt > 1 && rows.length > 1) return splitJob(deps, scope, batch, job)
   if (job.attempt > ROW_DEATHS_MAX) return giveUp(deps, scope, batch, job)
   if (!(await store.collectionExists(deps.db, scope, collection_id)))
-    return commitRows(deps, { scope, job, batch, results: [], indexes: new Map(), remaining: [] })
+    return commitRows(deps, {
+      scope,
+      job,
+      batch,
+      results: [],
+      indexes: new Map(),
+      elapsed_ms: 0,
+      remaining: [],
+    })
   const watch = watchForCancel(deps, batches, scope, batch.batch_id, signal)
   try {
     await runRows(deps, scope, batch, job, watch.signal)
@@ -82,7 +91,8 @@ async function runRows(
   let documents = 0
   let committed_at = performance.now()
   const commit = async (remaining: readonly string[]) => {
-    await commitRows(deps, { scope, job, batch, results, indexes: indexes(), remaining })
+    const elapsed_ms = performance.now() - committed_at
+    await commitRows(deps, { scope, job, batch, results, indexes: indexes(), elapsed_ms, remaining })
     results = []
     documents = 0
     committed_at = performance.now()
@@ -151,10 +161,15 @@ async function splitJob(deps: IngestDeps, scope: Scope, batch: RunningBatch, job
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
     if (!(await store.touchBatch(trx, scope, batch.batch_id))) return
-    const single = rows.map((row) =>
-      tierJob(scope, key, 'extract', { ...rest, rows: [row] } as ExtractPayload),
-    )
+    const single = rows.map((row) => {
+      const payload: ExtractPayload = { ...rest, rows: [row] }
+      return tierJob(scope, batch, key.tier_num, { kind: 'extract', payload })
+    })
     await deps.queue.enqueue(trx, single)
+    const reason = job.last_error === null ? 'a worker died' : `a job failed (${job.last_error})`
+    await logTier(trx, scope, key, [
+      `${rest.collection_id}: ${reason}; its ${rows.length} rows are run one by one.`,
+    ])
     await settleJob(trx, scope, deps, batch, key.tier_num, single.length)
   })
   deps.queue.wake()
@@ -189,7 +204,7 @@ async function failAll(
   const loaded = isFromObjects ? [] : await loadDocuments(deps.db, scope, ids, options)
   const rows = new Map(loaded.map((row) => [row.row_id, row]))
   const results = ids.map((id) => failedRow(id, rows.get(id) ?? null, error))
-  await commitRows(deps, { scope, job, batch, results, indexes: new Map(), remaining: [] })
+  await commitRows(deps, { scope, job, batch, results, indexes: new Map(), elapsed_ms: 0, remaining: [] })
 }
 
 const missingExtractor = (name: string, version: string) =>

@@ -3,6 +3,7 @@ import type { TaskStatus } from '../../core/task-status.ts'
 import { timestamp } from '../../core/time.ts'
 import { inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { Job } from '../../platform/queue/queue.ts'
+import { logTier } from './batch-log.ts'
 import type { IngestDeps } from './deps.ts'
 import { batchOutcome } from './outcome.ts'
 import type { FinishBatchPayload } from './payloads.ts'
@@ -108,6 +109,8 @@ async function endBatch(trx: Trx, scope: Scope, deps: IngestDeps, batch: Running
     .where('namespace_id', '=', scope.namespaceId)
     .where('batch_id', '=', batch_id)
     .execute()
+  const last = tiers.findLast((tier) => tier.status !== 'SKIPPED') ?? tiers[0]!
+  await logTier(trx, scope, last, [`The batch ended ${status}${error ? `: ${error}` : '.'}`])
   await deps.effects.updateTask(trx, scope, task_id, { status, error })
   await deps.effects.changeBatchStats(trx, scope, bucket_id, { from: 'IN_PROGRESS', to: status })
 }

@@ -3,12 +3,13 @@ import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { Job, NewJob } from '../../platform/queue/queue.ts'
+import { logTier, trimLog } from './batch-log.ts'
 import type { IngestDeps } from './deps.ts'
 import { nextSlice, type Slice } from './enumerate.ts'
-import { type ExtractPayload, JOB_ROWS_MAX, type PlanCursor, type PlanTierPayload } from './payloads.ts'
+import { type ExtractPayload, JOB_ROWS_MAX, type PlanTierPayload } from './payloads.ts'
 import type { BatchReader, RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
-import { settleJob, tierJob } from './tiers.ts'
+import { knownRows, settleJob, tierJob } from './tiers.ts'
 
 /** Runs of one planning step before its collection is given up. */
 const PLAN_ATTEMPTS_MAX = 5
@@ -34,17 +35,36 @@ export async function planTier(deps: IngestDeps, batches: BatchReader, job: Job)
     if (!(await store.touchBatch(trx, scope, key.batch_id))) return
     await startOnce(trx, scope, deps, batch, key, collection_id)
     if (!slice) {
-      await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
+      await skipCollection(trx, scope, deps, batch, key, job.payload as PlanTierPayload)
       await settleJob(trx, scope, deps, batch, key.tier_num)
       return
     }
     if (slice.object_ids) await markInProgress(trx, scope, slice.object_ids)
-    const jobs = jobsOf(scope, key, collection_id, slice)
+    const jobs = jobsOf(scope, batch, key.tier_num, collection_id, slice)
     await deps.queue.enqueue(trx, jobs)
+    await logTier(trx, scope, key, [
+      `${collection_id}: read ${slice.fetched} rows, ${slice.rows.length} pass the filter.`,
+    ])
+    await trimLog(trx, scope, key)
     await addPlanned(trx, scope, deps, batch, key, collection_id, slice)
     await settleJob(trx, scope, deps, batch, key.tier_num, jobs.length)
   })
   deps.queue.wake()
+}
+
+/** The collection was deleted. Rows that progress had counted before do not come. */
+async function skipCollection(
+  trx: Trx,
+  scope: Scope,
+  { effects }: IngestDeps,
+  batch: RunningBatch,
+  key: store.TierKey,
+  { collection_id, cursor }: PlanTierPayload,
+): Promise<void> {
+  await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
+  await logTier(trx, scope, key, [`${collection_id}: skipped, it was deleted.`])
+  if (cursor === null)
+    await advance(trx, scope, effects, batch, key, { total: -knownRows(batch, key.tier_num) })
 }
 
 /** A fault outside of any row: it counts as one failure, so that tier and batch say what happened. */
@@ -56,6 +76,7 @@ async function failPlan(
   key: store.TierKey,
 ): Promise<void> {
   const { collection_id } = job.payload as PlanTierPayload
+  const message = job.last_error ?? 'The worker process died while it read the source of the collection.'
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
     if (!(await store.touchBatch(trx, scope, key.batch_id))) return
@@ -69,7 +90,7 @@ async function failPlan(
         object_id: null,
         document_id: null,
         error_type: 'runtime',
-        message: job.last_error ?? 'The worker process died while it read the source of the collection.',
+        message,
         stage: 'plan',
         component: 'engine',
         recovery_suggestion: null,
@@ -79,6 +100,7 @@ async function failPlan(
       })
       .execute()
     await store.addCounters(trx, scope, key, collection_id, { rows_failed: 1 })
+    await logTier(trx, scope, key, [`${collection_id}: reading its source failed for good: ${message}`])
     await settleJob(trx, scope, deps, batch, key.tier_num)
   })
 }
@@ -121,19 +143,24 @@ async function markInProgress(
     .execute()
 }
 
-function jobsOf(scope: Scope, key: store.TierKey, collection_id: string, { rows, next }: Slice): NewJob[] {
+function jobsOf(
+  scope: Scope,
+  batch: RunningBatch,
+  tier_num: number,
+  collection_id: string,
+  { rows, next }: Slice,
+): NewJob[] {
   const jobs: NewJob[] = []
   for (let start = 0; start < rows.length; start += JOB_ROWS_MAX) {
     const payload: ExtractPayload = { collection_id, rows: rows.slice(start, start + JOB_ROWS_MAX) }
-    jobs.push(tierJob(scope, key, 'extract', payload))
+    jobs.push(tierJob(scope, batch, tier_num, { kind: 'extract', payload }))
   }
-  if (next) jobs.splice(Math.ceil(jobs.length / 2), 0, continuation(scope, key, collection_id, next))
+  if (next) {
+    const payload: PlanTierPayload = { collection_id, cursor: next }
+    const continuation = tierJob(scope, batch, tier_num, { kind: 'plan_tier', payload })
+    jobs.splice(Math.ceil(jobs.length / 2), 0, continuation)
+  }
   return jobs
-}
-
-function continuation(scope: Scope, key: store.TierKey, collection_id: string, cursor: PlanCursor): NewJob {
-  const payload: PlanTierPayload = { collection_id, cursor }
-  return tierJob(scope, key, 'plan_tier', payload)
 }
 
 async function addPlanned(
@@ -143,13 +170,14 @@ async function addPlanned(
   batch: RunningBatch,
   key: store.TierKey,
   collection_id: string,
-  { fetched, rows }: Slice,
+  { fetched, listed, rows }: Slice,
 ): Promise<void> {
   await store.addCounters(trx, scope, key, collection_id, {
     source_documents_fetched: fetched,
     documents_after_source_filter: rows.length,
   })
-  await advance(trx, scope, effects, batch, key, { total: rows.length })
+  const known = knownRows(batch, key.tier_num) > 0 ? (listed ?? 0) : 0
+  await advance(trx, scope, effects, batch, key, { total: rows.length - known })
 }
 
 /** Moves the progress of the batch's task and of the tier's. */

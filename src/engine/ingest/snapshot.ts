@@ -23,11 +23,25 @@ export type RunningBatch = {
   task_id: string
   /** Set while failed rows are retried: later tiers read only documents written since. */
   rerun_since: string | null
+  /** Of all its jobs. */
+  priority: number
+  object_count: number
   snapshot: BatchSnapshot
 }
 
 /** Snapshots of batches that run; a worker needs few at a time. */
 const SNAPSHOTS_MAX = 32
+
+const COLUMNS = [
+  'batch_id',
+  'bucket_id',
+  'status',
+  'type',
+  'task_id',
+  'rerun_since',
+  'priority',
+  'object_count',
+] as const
 
 /** Reads batches; the snapshot of one never changes, so it is parsed once. */
 export class BatchReader {
@@ -39,7 +53,7 @@ export class BatchReader {
     const known = this.#snapshots.get(key)
     const row = await db
       .selectFrom('batches')
-      .select(['batch_id', 'bucket_id', 'status', 'type', 'task_id', 'rerun_since'])
+      .select(COLUMNS)
       .$if(!known, (query) => query.select('snapshot'))
       .where('namespace_id', '=', namespaceId)
       .where('batch_id', '=', batch_id)
@@ -48,8 +62,7 @@ export class BatchReader {
     const snapshot = known ?? (row.snapshot ? (JSON.parse(row.snapshot) as BatchSnapshot) : undefined)
     if (!snapshot) return undefined
     if (!known) this.#remember(key, snapshot)
-    const { batch_id: id, bucket_id, status, type, task_id, rerun_since } = row
-    return { batch_id: id, bucket_id, status, type, task_id, rerun_since, snapshot }
+    return { ...row, task_id: row.task_id, snapshot }
   }
 
   #remember(key: string, snapshot: BatchSnapshot): void {

@@ -40,14 +40,15 @@ export async function addCounters(
 }
 
 /**
- * Whether the batch still wants results. The row stays locked on PostgreSQL, so that canceling waits
+ * Whether the batch still wants results; if so it has got further. The row stays locked on PostgreSQL, so that canceling waits
  * for this transaction or is seen by it. Call it before any counter is touched: all writers take the
  * locks of a batch in one order (batch, collections of the tier, tasks, tier).
  */
 export async function touchBatch(trx: Trx, { namespaceId }: Scope, batch_id: string): Promise<boolean> {
+  const now = timestamp()
   const { numUpdatedRows } = await trx
     .updateTable('batches')
-    .set({ updated_at: timestamp() })
+    .set({ updated_at: now, progress_at: now })
     .where('namespace_id', '=', namespaceId)
     .where('batch_id', '=', batch_id)
     .where('status', 'in', ['PENDING', 'IN_PROGRESS'])

@@ -3,9 +3,15 @@ import type { Scope } from '../../core/scope.ts'
 import type { Trx } from '../../platform/db/db.ts'
 import { inParts } from '../../platform/derived-index/parts.ts'
 import type { JobQueue, NewJob } from '../../platform/queue/queue.ts'
+import { logTier } from './batch-log.ts'
 import type { Effects } from './deps.ts'
 import { collectionOutcome, tierOutcome } from './outcome.ts'
-import { type ExtractPayload, JOB_ROWS_MAX, type PlanTierPayload } from './payloads.ts'
+import {
+  type ExtractPayload,
+  type FinishBatchPayload,
+  JOB_ROWS_MAX,
+  type PlanTierPayload,
+} from './payloads.ts'
 import type { RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
 
@@ -28,6 +34,7 @@ export async function startTier(
     const runnable = await runnableCollections(trx, scope, batch, key)
     if (runnable.length > 0) return openTier(trx, scope, deps, batch, key, runnable)
     await store.updateTier(trx, scope, key, { status: 'SKIPPED' })
+    await logTier(trx, scope, key, ['Skipped: nothing of its sources was written.'])
   }
   await enqueueFinish(trx, scope, deps, batch)
 }
@@ -77,8 +84,10 @@ async function openTier(
     namespace_id: scope.namespaceId,
     inputs: [batch_id],
     additional_data: { batch_id, tier_num: key.tier_num, parent_task_id, collection_ids },
+    total: knownRows(batch, key.tier_num) * collection_ids.length || null,
   })
   const jobs = await firstJobs(trx, scope, batch, key, collection_ids)
+  await logTier(trx, scope, key, [`Started as task ${task_id}: ${named(batch, collection_ids)}.`])
   await store.updateTier(trx, scope, key, {
     task_id,
     parent_task_id,
@@ -100,28 +109,40 @@ async function openTier(
   await queue.enqueue(trx, jobs)
 }
 
+/**
+ * Rows that a collection of the tier will see, when that is known before anybody has looked: progress
+ * then has its whole length from the start. Planning corrects it by what filters keep out.
+ */
+export function knownRows({ type, object_count, rerun_since }: RunningBatch, tier_num: number): number {
+  return type === 'BUCKET' && tier_num === 0 && rerun_since === null ? object_count : 0
+}
+
+const named = ({ snapshot }: RunningBatch, ids: readonly string[]) =>
+  ids.map((id) => `${snapshot.collections[id]!.collection_name} (${id})`).join(', ')
+
 /** Each collection looks for its rows. When failed rows are retried they run too, and tier 0 looks for no others. */
 async function firstJobs(
   trx: Trx,
   scope: Scope,
-  { rerun_since }: RunningBatch,
+  batch: RunningBatch,
   key: store.TierKey,
   collection_ids: readonly string[],
 ): Promise<NewJob[]> {
-  const payload = (collection_id: string): PlanTierPayload => ({ collection_id, cursor: null })
-  const plans =
-    rerun_since !== null && key.tier_num === 0
-      ? []
-      : collection_ids.map((id) => tierJob(scope, key, 'plan_tier', payload(id)))
-  if (rerun_since === null) return plans
-  const tier = (await store.listTiers(trx, scope, key.batch_id)).find(
-    ({ tier_num }) => tier_num === key.tier_num,
-  )
+  const { tier_num } = key
+  const plan = (collection_id: string) => {
+    const payload: PlanTierPayload = { collection_id, cursor: null }
+    return tierJob(scope, batch, tier_num, { kind: 'plan_tier', payload })
+  }
+  const isFirstAgain = batch.rerun_since !== null && tier_num === 0
+  const plans = isFirstAgain ? [] : collection_ids.map(plan)
+  if (batch.rerun_since === null) return plans
+  const tiers = await store.listTiers(trx, scope, key.batch_id)
+  const tier = tiers.find((one) => one.tier_num === tier_num)
   const retry = JSON.parse(tier?.retry_rows ?? '{}') as RetryRows
   const retries = Object.entries(retry).flatMap(([collection_id, retry_counts]) =>
     [...inParts(Object.keys(retry_counts), JOB_ROWS_MAX)].map((rows) => {
-      const own: ExtractPayload = { collection_id, rows, retry_counts }
-      return tierJob(scope, key, 'extract', own)
+      const payload: ExtractPayload = { collection_id, rows, retry_counts }
+      return tierJob(scope, batch, tier_num, { kind: 'extract', payload })
     }),
   )
   return [...plans, ...retries]
@@ -132,11 +153,18 @@ export type RetryRows = Record<string, Record<string, number>>
 
 export function tierJob(
   { organizationId, namespaceId }: Scope,
-  { batch_id, tier_num }: store.TierKey,
-  kind: NewJob['kind'],
-  payload: unknown,
+  { batch_id, priority }: Pick<RunningBatch, 'batch_id' | 'priority'>,
+  tier_num: number | null,
+  work: Pick<NewJob, 'kind' | 'payload'>,
 ): NewJob {
-  return { organization_id: organizationId, namespace_id: namespaceId, kind, payload, batch_id, tier_num }
+  return {
+    ...work,
+    organization_id: organizationId,
+    namespace_id: namespaceId,
+    batch_id,
+    tier_num,
+    priority,
+  }
 }
 
 async function parentTask(trx: Trx, scope: Scope, key: store.TierKey): Promise<string | null> {
@@ -173,6 +201,7 @@ async function endTier(
     await store.updateTierCollection(trx, scope, key, one.collection_id, collectionOutcome(one))
   const status = tierOutcome(collections)
   await store.updateTier(trx, scope, key, { status })
+  await logTier(trx, scope, key, [`Ended ${status}.`])
   const tier = (await store.listTiers(trx, scope, key.batch_id)).find((one) => one.tier_num === key.tier_num)
   if (tier?.task_id)
     await deps.effects.updateTask(trx, scope, tier.task_id, {
@@ -200,18 +229,16 @@ async function skipFrom(
       .where('tier_num', '>=', first)
       .execute()
   }
+  for (let tier_num = first; tier_num < batch.snapshot.tiers.length; tier_num++)
+    await logTier(trx, scope, { batch_id: batch.batch_id, tier_num }, ['Skipped: the tier before it failed.'])
   await enqueueFinish(trx, scope, deps, batch)
 }
 
-async function enqueueFinish(trx: Trx, scope: Scope, { queue }: TierDeps, { batch_id }: RunningBatch) {
-  await queue.enqueue(trx, [
-    // Ahead of other work: only bookkeeping is left, and somebody waits for it.
-    {
-      ...tierJob(scope, { batch_id, tier_num: 0 }, 'finish_batch', { cursor: null }),
-      tier_num: null,
-      priority: 1,
-    },
-  ])
+async function enqueueFinish(trx: Trx, scope: Scope, { queue }: TierDeps, batch: RunningBatch) {
+  const payload: FinishBatchPayload = { cursor: null }
+  // Ahead of other work: only bookkeeping is left, and somebody waits for it.
+  const ahead = { ...batch, priority: batch.priority + 1 }
+  await queue.enqueue(trx, [tierJob(scope, ahead, null, { kind: 'finish_batch', payload })])
 }
 
 /** The message of the failure that a tier met first. */

@@ -144,6 +144,10 @@ type FoundationTables = {
     completed_at: Instant | null
     /** Set by a retry: later tiers then read only documents written since. */
     rerun_since: Instant | null
+    /** Of its jobs: higher runs first. */
+    priority: Generated<number>
+    /** When it was submitted or last got further; null for a draft, and in batches of older programs. */
+    progress_at: Instant | null
     collection_ids: Json | null
     dag_tiers: Json | null
     /** Collection configurations as they were when the batch was submitted. */
@@ -186,6 +190,14 @@ type FoundationTables = {
     rows_failed: Generated<number>
     started_at: Instant | null
     completed_at: Instant | null
+  }
+  /** What happened in a tier, in order; few rows a job, and the oldest go when there are many. */
+  batch_logs: {
+    log_seq: Generated<number>
+    namespace_id: string
+    batch_id: string
+    tier_num: number
+    line: string
   }
   row_failures: {
     namespace_id: string

@@ -1,6 +1,7 @@
 import type { OrganizationScope, Scope } from '../../core/scope.ts'
 import { isTerminal, TERMINAL_STATUSES } from '../../core/task-status.ts'
 import { timestamp } from '../../core/time.ts'
+import { logTier } from '../../engine/ingest/batch-log.ts'
 import { listTiers } from '../../engine/ingest/store.ts'
 import type { Trx } from '../../platform/db/db.ts'
 import { changeBatchStats } from '../buckets/index.ts'
@@ -32,6 +33,8 @@ export async function cancelBatch(trx: Trx, scope: Scope, batch_id: string): Pro
     .where('status', 'in', ['queued', 'delayed'])
     .execute()
   const tiers = await listTiers(trx, scope, batch_id)
+  for (const { tier_num, completed_at } of tiers)
+    if (completed_at === now) await logTier(trx, scope, { batch_id, tier_num }, ['Canceled.'])
   for (const task_id of [batch.task_id, ...tiers.map((tier) => tier.task_id)])
     if (task_id !== null) await updateTask(trx, scope, task_id, { status: 'CANCELED' })
   await store.setObjectStatuses(trx, scope, batch_id, { from: ['PENDING', 'IN_PROGRESS'], to: 'DRAFT' })

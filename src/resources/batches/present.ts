@@ -35,6 +35,7 @@ export async function presentBatch(
     collection_ids: parsed<string[]>(row.collection_ids),
     error: row.error,
     error_summary: summary(counts),
+    priority: row.priority,
     type: row.type as BatchModel['type'],
     task_id: row.task_id,
     internal_metadata: parsed<JsonObject>(row.internal_metadata),

@@ -2,7 +2,7 @@ import { newId } from '../../core/ids.ts'
 import type { Scope } from '../../core/scope.ts'
 import type { TaskStatus } from '../../core/task-status.ts'
 import { timestamp } from '../../core/time.ts'
-import type { BatchSnapshot } from '../../engine/ingest/snapshot.ts'
+import { logTier } from '../../engine/ingest/batch-log.ts'
 import { addCounters } from '../../engine/ingest/store.ts'
 import { type RetryRows, startTier, type TierDeps } from '../../engine/ingest/tiers.ts'
 import type { Trx } from '../../platform/db/db.ts'
@@ -46,9 +46,13 @@ export async function retryFailures(
   await resetTiers(trx, scope, batch_id, first)
   for (const [tier_num, some] of rows) await takeBack(trx, scope, { batch_id, tier_num }, some)
   await markObjects(trx, scope, chosen)
-  const snapshot = await readSnapshot(trx, scope, batch_id)
+  const snapshot = await store.readSnapshot(trx, scope, batch_id)
   const running = { ...batch, status: 'IN_PROGRESS', task_id, rerun_since: timestamp(), snapshot }
-  await store.updateBatch(trx, scope, batch_id, { rerun_since: running.rerun_since })
+  const { rerun_since } = running
+  await store.updateBatch(trx, scope, batch_id, { rerun_since, progress_at: rerun_since })
+  await logTier(trx, scope, { batch_id, tier_num: first }, [
+    `${retried_count} failed rows are retried as task ${task_id}.`,
+  ])
   await startTier(trx, scope, deps, running, first)
   return {
     batch_id,
@@ -176,14 +180,4 @@ async function markObjects(trx: Trx, { namespaceId }: Scope, failures: readonly 
       .where('object_id', 'in', some)
       .execute()
   }
-}
-
-async function readSnapshot(trx: Trx, { namespaceId }: Scope, batch_id: string): Promise<BatchSnapshot> {
-  const { snapshot } = await trx
-    .selectFrom('batches')
-    .select('snapshot')
-    .where('namespace_id', '=', namespaceId)
-    .where('batch_id', '=', batch_id)
-    .executeTakeFirstOrThrow()
-  return JSON.parse(snapshot!) as BatchSnapshot
 }

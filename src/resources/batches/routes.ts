@@ -1,10 +1,12 @@
 import Type from 'typebox'
-import { GenericDeleteResponse, Nullable } from '../../core/schema.ts'
+import { GenericDeleteResponse, Nullable, optional } from '../../core/schema.ts'
 import type { App } from '../../http/app.ts'
 import { errorResponses } from '../../http/error-handler.ts'
 import { TaskResponse } from '../tasks/index.ts'
 import {
   AddObjectsBody,
+  BatchHealth,
+  BatchLogsResponse,
   BatchModel,
   CreateBatchBody,
   FailedDocumentsResponse,
@@ -13,6 +15,7 @@ import {
   PatchBatchBody,
   RetryBatchBody,
   RetryBatchResponse,
+  RetryVectorWriteResponse,
   SubmitBatchBody,
 } from './schemas.ts'
 import type { BatchService } from './service.ts'
@@ -20,6 +23,12 @@ import type { BatchService } from './service.ts'
 const BucketParams = Type.Object({ bucket_identifier: Type.String() })
 const Params = Type.Object({ bucket_identifier: Type.String(), batch_id: Type.String() })
 const SkipValidation = Type.Object({ skip_validation: Type.Optional(Nullable(Type.Boolean())) })
+const TierParams = Type.Object({
+  bucket_identifier: Type.String(),
+  batch_id: Type.String(),
+  tier_num: Type.Integer(),
+})
+const LogQuery = Type.Object({ tier_num: optional(Type.Integer()) })
 const FailureQuery = Type.Object({
   tier_num: Type.Optional(Nullable(Type.Integer())),
   collection_id: Type.Optional(Nullable(Type.String())),
@@ -169,6 +178,43 @@ async function runRoutes(app: App, { batches }: { batches: BatchService }) {
       },
     },
     ({ scope, params, query, page }) => batches.failedDocuments(scope, params, query, page),
+  )
+  app.get(
+    `${ITEM}/logs`,
+    {
+      config: { permission: 'read' },
+      schema: {
+        operationId: `get_batch_logs_${ID}__batch_id__logs_get`,
+        params: Params,
+        querystring: LogQuery,
+        response: { 200: BatchLogsResponse, ...errorResponses },
+      },
+    },
+    ({ scope, params, query }) => batches.logs(scope, params, query.tier_num ?? null),
+  )
+  app.get(
+    `${ITEM}/health`,
+    {
+      config: { permission: 'read' },
+      schema: {
+        operationId: `get_batch_health_${ID}__batch_id__health_get`,
+        params: Params,
+        response: { 200: BatchHealth, ...errorResponses },
+      },
+    },
+    ({ scope, params }) => batches.health(scope, params),
+  )
+  app.post(
+    `${ITEM}/tiers/:tier_num/retry-qdrant-write`,
+    {
+      config: { permission: 'write' },
+      schema: {
+        operationId: `retry_qdrant_write_${ID}__batch_id__tiers__tier_num__retry_qdrant_write_post`,
+        params: TierParams,
+        response: { 200: RetryVectorWriteResponse, ...errorResponses },
+      },
+    },
+    ({ scope, params }) => batches.retryVectorWrite(scope, params, params.tier_num),
   )
   app.post(
     `${ITEM}/retry`,

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Defaulted, FreeObject, optional, Timestamp } from '../../core/schema.ts'
+import { Defaulted, FreeObject, ListMembers, optional, Timestamp } from '../../core/schema.ts'
 import { TaskStatusEnum } from '../../core/task-status.ts'
 
 const Count = Type.Integer({ minimum: 0 })
@@ -74,7 +74,10 @@ export const TierTaskInfo = Type.Object(
 )
 export type TierTaskInfo = Static<typeof TierTaskInfo>
 
-/** `object_count` is ours: `object_ids` of a very large batch is cut. */
+/** Among all jobs that wait, those of the highest priority run first. */
+const Priority = Type.Integer({ minimum: -10, maximum: 10 })
+
+/** `object_count` and `priority` are ours; `object_ids` of a very large batch is cut. */
 export const BatchModel = Type.Object(
   {
     batch_id: Type.String(),
@@ -82,6 +85,7 @@ export const BatchModel = Type.Object(
     status: TaskStatusEnum,
     object_ids: Type.Array(Type.String()),
     object_count: Count,
+    priority: Priority,
     collection_ids: optional(Type.Array(Type.String())),
     error: optional(Type.String()),
     error_summary: optional(Type.Record(Type.String(), Type.Integer())),
@@ -113,17 +117,21 @@ export type CreateBatchBody = Static<typeof CreateBatchBody>
 export const AddObjectsBody = Type.Object({ object_ids: ObjectIds }, { $id: 'AddObjectsToBatchRequest' })
 
 export const SubmitBatchBody = Type.Object(
-  { include_processing_history: Defaulted(Type.Boolean(), true) },
+  { include_processing_history: Defaulted(Type.Boolean(), true), priority: optional(Priority) },
   { $id: 'SubmitBatchRequest' },
 )
 export type SubmitBatchBody = Static<typeof SubmitBatchBody>
 
-export const PatchBatchBody = Type.Object({ metadata: optional(FreeObject) }, { $id: 'PatchBatchRequest' })
+export const PatchBatchBody = Type.Object(
+  { metadata: optional(FreeObject), priority: optional(Priority) },
+  { $id: 'PatchBatchRequest' },
+)
 export type PatchBatchBody = Static<typeof PatchBatchBody>
 
 /** Paging is read by the route, from body or query; it is declared here for generated clients. */
 export const ListBatchesBody = Type.Object(
   {
+    ...ListMembers,
     status: optional(TaskStatusEnum),
     offset: optional(Type.Integer({ minimum: 0 })),
     limit: optional(Type.Integer({ minimum: 1, maximum: 1000 })),
@@ -157,6 +165,43 @@ export const RetryBatchResponse = Type.Object({
   message: Type.String(),
 })
 export type RetryBatchResponse = Static<typeof RetryBatchResponse>
+
+export const BatchLogsResponse = Type.Object({
+  batch_id: Type.String(),
+  tiers: Type.Array(
+    Type.Object({
+      tier_num: Count,
+      task_id: optional(Type.String()),
+      status: TaskStatusEnum,
+      logs: Type.String(),
+    }),
+  ),
+})
+export type BatchLogsResponse = Static<typeof BatchLogsResponse>
+
+export const BatchHealth = Type.Object({
+  batch_id: Type.String(),
+  health_status: Type.Enum(['HEALTHY', 'DEGRADED', 'STALLED', 'FAILED']),
+  total_documents: Count,
+  processed_documents: Count,
+  enriched_documents: Count,
+  vector_populated_count: Count,
+  missing_features: Type.Array(Type.String()),
+  stall_duration_seconds: Type.Number({ minimum: 0 }),
+  recommendations: Type.Array(Type.String()),
+  timestamp: Timestamp,
+})
+export type BatchHealth = Static<typeof BatchHealth>
+
+/** Vectors commit with their documents, so there is never one left to write. */
+export const RetryVectorWriteResponse = Type.Object({
+  batch_id: Type.String(),
+  tier_num: Count,
+  status: TaskStatusEnum,
+  documents_written: Count,
+  message: Type.String(),
+})
+export type RetryVectorWriteResponse = Static<typeof RetryVectorWriteResponse>
 
 /** `error` repeats `message` and `last_retry_at` tells of retries: both spellings of the contract. */
 export const FailedDocument = Type.Object({

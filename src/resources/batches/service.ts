@@ -2,18 +2,24 @@ import { KuraError } from '../../core/errors.ts'
 import { newId } from '../../core/ids.ts'
 import type { PageRequest } from '../../core/pagination.ts'
 import type { Scope } from '../../core/scope.ts'
-import { isTerminal, storedStatus } from '../../core/task-status.ts'
+import { isTerminal, type TaskStatus } from '../../core/task-status.ts'
 import { timestamp } from '../../core/time.ts'
 import type { Effects } from '../../engine/ingest/deps.ts'
+import { listTiers } from '../../engine/ingest/store.ts'
 import { type Db, inSnapshot, inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
 import { changeBatchStats, findBucket, requireWritable } from '../buckets/index.ts'
 import type { TaskResponse, TaskService } from '../tasks/index.ts'
 import { cancelBatch } from './cancel.ts'
 import { type FailureFilter, listFailures } from './failures.ts'
+import { checkHealth } from './health.ts'
+import { listBatches } from './list.ts'
+import { findTier, readLogs } from './logs.ts'
 import { presentBatch } from './present.ts'
 import { retryFailures } from './retry.ts'
 import type {
+  BatchHealth,
+  BatchLogsResponse,
   BatchModel,
   CreateBatchBody,
   FailedDocumentsResponse,
@@ -22,6 +28,7 @@ import type {
   PatchBatchBody,
   RetryBatchBody,
   RetryBatchResponse,
+  RetryVectorWriteResponse,
 } from './schemas.ts'
 import * as store from './store.ts'
 import { dagColumns, dagOf, type SubmitOptions, submitBatch } from './submit.ts'
@@ -29,8 +36,6 @@ import { dagColumns, dagOf, type SubmitOptions, submitBatch } from './submit.ts'
 /** Object ids shown of one batch: enough for every client that looks, few enough to answer quickly. */
 const IDS_MAX = 10_000
 const IDS_IN_LIST_MAX = 1000
-/** Missing objects that an error names. */
-const MISSING_MAX = 20
 
 /** A batch named by a path; `bucket_identifier` is absent on routes that know the batch alone. */
 export type BatchPath = { bucket_identifier?: string | undefined; batch_id: string }
@@ -68,7 +73,7 @@ export class BatchService {
     return inTransaction(this.#db, async (trx) => {
       const bucket = await findBucket(trx, scope, bucket_identifier)
       requireWritable(bucket)
-      if (!skip_validation) await requireObjects(trx, scope, bucket.bucket_id, object_ids)
+      if (!skip_validation) await store.requireObjects(trx, scope, bucket.bucket_id, object_ids)
       const batch_id = await this.#insert(trx, scope, bucket.bucket_id, {
         object_ids,
         metadata: metadata ?? {},
@@ -87,7 +92,7 @@ export class BatchService {
     return inTransaction(this.#db, async (trx) => {
       const batch = await this.#find(trx, scope, path)
       if (batch.status !== 'DRAFT') throw new KuraError('batch_not_draft', { status: batch.status })
-      if (!skip_validation) await requireObjects(trx, scope, batch.bucket_id, object_ids)
+      if (!skip_validation) await store.requireObjects(trx, scope, batch.bucket_id, object_ids)
       const { batch_id } = batch
       const position = await store.nextPosition(trx, scope, batch_id)
       const added = await store.addObjects(trx, scope, batch_id, object_ids, position)
@@ -140,17 +145,16 @@ export class BatchService {
     })
   }
 
-  /** Batches of the bucket, newest first. */
+  /** Batches of the bucket that match, newest first unless sorted. */
   list(
     scope: Scope,
     bucket_identifier: string,
-    { status }: ListBatchesBody,
+    body: ListBatchesBody,
     page: PageRequest,
   ): Promise<ListBatchesResponse> {
     return inSnapshot(this.#db, async (trx) => {
       const { bucket_id } = await findBucket(trx, scope, bucket_identifier)
-      const filter = { bucket_id, status: status ? storedStatus(status) : null }
-      const { rows, total } = await store.listBatches(trx, scope, filter, page)
+      const { rows, total } = await listBatches(trx, scope, bucket_id, body, page)
       const results: BatchModel[] = []
       for (const row of rows)
         results.push(await presentBatch(trx, scope, row, { object_ids_max: IDS_IN_LIST_MAX }))
@@ -158,13 +162,17 @@ export class BatchService {
     })
   }
 
-  /** Merges `metadata`, in any state; null removes a key. */
-  patch(scope: Scope, path: BatchPath, { metadata }: PatchBatchBody): Promise<BatchModel> {
+  /** Merges `metadata`, in any state; null removes a key. A new `priority` holds for its jobs that wait, too. */
+  patch(scope: Scope, path: BatchPath, { metadata, priority }: PatchBatchBody): Promise<BatchModel> {
     return inTransaction(this.#db, async (trx) => {
       const batch = await this.#find(trx, scope, path)
       const merged = Object.entries({ ...JSON.parse(batch.metadata), ...metadata })
       const kept = Object.fromEntries(merged.filter(([, value]) => value !== null))
-      await store.updateBatch(trx, scope, batch.batch_id, { metadata: JSON.stringify(kept) })
+      await store.updateBatch(trx, scope, batch.batch_id, {
+        metadata: JSON.stringify(kept),
+        priority: priority ?? batch.priority,
+      })
+      if (typeof priority === 'number') await store.setJobPriority(trx, scope, batch.batch_id, priority)
       return this.#read(trx, scope, batch.batch_id)
     })
   }
@@ -200,6 +208,33 @@ export class BatchService {
     return inSnapshot(this.#db, async (trx) => {
       const { batch_id } = await this.#find(trx, scope, path, { lock: false })
       return listFailures(trx, scope, batch_id, filter, page)
+    })
+  }
+
+  /** What happened, tier by tier. Throws `tier_not_found`. */
+  logs(scope: Scope, path: BatchPath, tier_num: number | null): Promise<BatchLogsResponse> {
+    return inSnapshot(this.#db, async (trx) => {
+      const { batch_id } = await this.#find(trx, scope, path, { lock: false })
+      return readLogs(trx, scope, batch_id, tier_num)
+    })
+  }
+
+  health(scope: Scope, path: BatchPath): Promise<BatchHealth> {
+    return inTransaction(this.#db, async (trx) => checkHealth(trx, scope, await this.#find(trx, scope, path)))
+  }
+
+  /** There is nothing to do, ever: vectors commit with their documents. Throws `tier_not_found`. */
+  retryVectorWrite(scope: Scope, path: BatchPath, tier_num: number): Promise<RetryVectorWriteResponse> {
+    return inSnapshot(this.#db, async (trx) => {
+      const { batch_id } = await this.#find(trx, scope, path, { lock: false })
+      const tier = findTier(await listTiers(trx, scope, batch_id), batch_id, tier_num)
+      return {
+        batch_id,
+        tier_num,
+        status: tier.status as TaskStatus,
+        documents_written: 0,
+        message: 'Vectors were written together with their documents; none is missing.',
+      }
     })
   }
 
@@ -259,13 +294,4 @@ export class BatchService {
     const row = await store.findBatch(trx, scope, { batch_id })
     return presentBatch(trx, scope, row, { object_ids_max: IDS_MAX })
   }
-}
-
-async function requireObjects(trx: Trx, scope: Scope, bucket_id: string, object_ids: readonly string[]) {
-  const missing = await store.missingObjects(trx, scope, bucket_id, object_ids)
-  if (missing.length > 0)
-    throw new KuraError('objects_not_found', {
-      resource: 'object',
-      missing_object_ids: missing.slice(0, MISSING_MAX),
-    })
 }

@@ -2,13 +2,14 @@ import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
+import type { BatchSnapshot } from '../../engine/ingest/snapshot.ts'
 import { type DbOrTrx, dialect, type Trx } from '../../platform/db/db.ts'
 import type { Schema } from '../../platform/db/schema.ts'
 import { inParts } from '../../platform/derived-index/parts.ts'
 
 export type BatchRow = Omit<Selectable<Schema['batches']>, 'snapshot'>
 
-const COLUMNS = [
+export const COLUMNS = [
   'namespace_id',
   'batch_id',
   'bucket_id',
@@ -24,6 +25,8 @@ const COLUMNS = [
   'submitted_at',
   'completed_at',
   'rerun_since',
+  'priority',
+  'progress_at',
   'collection_ids',
   'dag_tiers',
   'internal_metadata',
@@ -66,6 +69,21 @@ export async function updateBatch(
     .execute()
 }
 
+/** What a submitted batch runs. */
+export async function readSnapshot(
+  db: DbOrTrx,
+  { namespaceId }: Scope,
+  batch_id: string,
+): Promise<BatchSnapshot> {
+  const { snapshot } = await db
+    .selectFrom('batches')
+    .select('snapshot')
+    .where('namespace_id', '=', namespaceId)
+    .where('batch_id', '=', batch_id)
+    .executeTakeFirstOrThrow()
+  return JSON.parse(snapshot!) as BatchSnapshot
+}
+
 /** Appends objects that the batch does not hold yet; returns how many. */
 export async function addObjects(
   trx: Trx,
@@ -104,8 +122,25 @@ export async function nextPosition(trx: Trx, { namespaceId }: Scope, batch_id: s
   return last === null ? 0 : Number(last) + 1
 }
 
-/** Those of the ids that are no objects of the bucket. */
-export async function missingObjects(
+/** Missing objects that an error names. */
+const MISSING_MAX = 20
+
+/** Throws `objects_not_found` unless all ids are objects of the bucket. */
+export async function requireObjects(
+  db: DbOrTrx,
+  scope: Scope,
+  bucket_id: string,
+  object_ids: readonly string[],
+): Promise<void> {
+  const missing = await missingObjects(db, scope, bucket_id, object_ids)
+  if (missing.length === 0) return
+  throw new KuraError('objects_not_found', {
+    resource: 'object',
+    missing_object_ids: missing.slice(0, MISSING_MAX),
+  })
+}
+
+async function missingObjects(
   db: DbOrTrx,
   { namespaceId }: Scope,
   bucket_id: string,
@@ -173,35 +208,34 @@ export async function setObjectStatuses(
   await query.execute()
 }
 
-type Filter = { bucket_id: string; status: string | null }
-
-export async function listBatches(
-  db: DbOrTrx,
+/** Gives the jobs of a batch that wait another priority; those that run take the batch's for what follows them. */
+export async function setJobPriority(
+  trx: Trx,
   { namespaceId }: Scope,
-  { bucket_id, status }: Filter,
-  { limit, offset }: { limit: number; offset: number },
-): Promise<{ rows: BatchRow[]; total: number }> {
-  let matching = db
-    .selectFrom('batches')
+  batch_id: string,
+  priority: number,
+): Promise<void> {
+  await trx
+    .updateTable('jobs')
+    .set({ priority })
     .where('namespace_id', '=', namespaceId)
-    .where('bucket_id', '=', bucket_id)
-  if (status !== null) matching = matching.where('status', '=', status)
-  const rows = await matching
-    .select(COLUMNS)
-    .orderBy('created_at', 'desc')
-    .orderBy('batch_id')
-    .limit(limit)
-    .offset(offset)
+    .where('batch_id', '=', batch_id)
+    .where('status', 'in', ['queued', 'delayed'])
     .execute()
-  const { total } = await matching.select(sql<number>`count(*)`.as('total')).executeTakeFirstOrThrow()
-  return { rows, total: Number(total) }
 }
 
 /**
  * What belongs to one batch. Its running jobs end by themselves: their transactions hold the job and wait
  * for the batch, so taking them here, in the other order, could deadlock.
  */
-const TABLES = ['batch_objects', 'batch_tier_collections', 'batch_tiers', 'row_failures', 'batches'] as const
+const TABLES = [
+  'batch_objects',
+  'batch_tier_collections',
+  'batch_tiers',
+  'batch_logs',
+  'row_failures',
+  'batches',
+] as const
 
 export async function deleteBatch(trx: Trx, { namespaceId }: Scope, batch_id: string): Promise<void> {
   for (const table of TABLES)

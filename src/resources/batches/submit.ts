@@ -40,6 +40,8 @@ export const dagColumns = (dag: Dag | null) => ({
 
 export type SubmitOptions = {
   include_processing_history: boolean
+  /** Of its jobs among all that wait: higher runs first. Absent: the batch keeps what it has. */
+  priority?: number | null
   filters?: JsonObject | null
   request_id?: string | null
 }
@@ -56,12 +58,13 @@ export async function submitBatch(
   scope: Scope,
   deps: TierDeps,
   batch: store.BatchRow,
-  { include_processing_history, filters = null, request_id = null }: SubmitOptions,
+  { include_processing_history, filters = null, request_id = null, ...options }: SubmitOptions,
 ): Promise<string> {
   const { batch_id, bucket_id, object_count } = batch
   if (object_count === 0) throw new KuraError('batch_empty')
   const dag = await dagOf(trx, scope, bucket_id)
   if (!dag) throw new KuraError('no_collections_for_bucket', { bucket_id })
+  const priority = options.priority ?? batch.priority
   const snapshot: BatchSnapshot = { include_processing_history, filters, ...dag }
   const task_id = newId.task()
   await insertTask(trx, scope, {
@@ -81,11 +84,16 @@ export async function submitBatch(
       job_id: task_id,
       ...(request_id !== null && { request_id }),
     },
+    // Of the first tier; the others add theirs when they know them.
+    total: batch.type === 'BUCKET' ? object_count * dag.tiers[0]!.length : null,
   })
+  const now = timestamp()
   await store.updateBatch(trx, scope, batch_id, {
     status: 'PENDING',
     task_id,
-    submitted_at: timestamp(),
+    priority,
+    submitted_at: now,
+    progress_at: now,
     snapshot: JSON.stringify(snapshot),
     ...dagColumns(dag),
   })
@@ -97,6 +105,8 @@ export async function submitBatch(
     type: batch.type,
     task_id,
     rerun_since: null,
+    priority,
+    object_count,
     snapshot,
   }
   await startBatch(trx, scope, deps, running)

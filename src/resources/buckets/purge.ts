@@ -9,7 +9,14 @@ const SLICE_OBJECTS = 500
 const SLICE_ENTRIES = 2000
 
 /** Everything that belongs to one batch besides its list of objects. */
-const BATCH_TABLES = ['batch_tier_collections', 'batch_tiers', 'row_failures', 'jobs', 'batches'] as const
+const BATCH_TABLES = [
+  'batch_tier_collections',
+  'batch_tiers',
+  'batch_logs',
+  'row_failures',
+  'jobs',
+  'batches',
+] as const
 
 /** Cancels and removes one batch of the bucket, or a part of it. False: there is none left. */
 export async function purgeBatchSlice(trx: Trx, scope: Scope, bucket_id: string): Promise<boolean> {

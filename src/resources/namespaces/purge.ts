@@ -22,6 +22,7 @@ export const PLAIN_TABLES = [
   'batch_objects',
   'batch_tier_collections',
   'batch_tiers',
+  'batch_logs',
   'row_failures',
   'batches',
   'collection_sources',

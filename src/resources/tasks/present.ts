@@ -25,7 +25,7 @@ export function presentTask(task: TaskRow, now_ms: number): TaskResponse {
   }
 }
 
-/** `rate` is units a second since the task started; `eta_seconds` only while it runs. */
+/** `rate_per_second` is units a second since the task started; `eta_seconds` only while it runs. */
 function progress({ processed, started_at, ended_at }: TaskRow, total: number, now_ms: number) {
   const started_ms = started_at && parseInstant(started_at)
   if (!started_ms) return { processed, total }
@@ -34,7 +34,7 @@ function progress({ processed, started_at, ended_at }: TaskRow, total: number, n
   return {
     processed,
     total,
-    rate: Number(rate.toFixed(2)),
+    rate_per_second: Number(rate.toFixed(2)),
     ...(ended_at === null && rate > 0 && { eta_seconds: Math.ceil((total - processed) / rate) }),
   }
 }

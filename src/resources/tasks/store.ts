@@ -97,7 +97,7 @@ export async function updateTask(
   return numUpdatedRows === 1n
 }
 
-/** Moves the progress of tasks: `processed` and `total` are added to what they have. */
+/** Moves the progress of tasks: `processed` and `total` are added to what they have; a plan that shrinks takes away. */
 export async function advanceTasks(
   trx: Trx,
   { organizationId }: OrganizationScope,
@@ -109,7 +109,7 @@ export async function advanceTasks(
     .updateTable('tasks')
     .set((eb) => ({
       processed: eb('processed', '+', processed),
-      ...(total > 0 && { total: sql<number>`coalesce(total, 0) + ${total}` }),
+      ...(total !== 0 && { total: sql<number>`coalesce(total, 0) + ${total}` }),
     }))
     .where('organization_id', '=', organizationId)
     .where('task_id', 'in', task_ids)
