@@ -16,7 +16,7 @@ import { openSecretBox } from './platform/secrets/open-secret-box.ts'
 import type { SecretBox } from './platform/secrets/secret-box.ts'
 import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
 import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
-import { deleteNamespaceJob } from './resources/namespaces/index.ts'
+import { cloneNamespaceJob, deleteNamespaceJob } from './resources/namespaces/index.ts'
 import { advanceTasks, insertTask, updateTask } from './resources/tasks/index.ts'
 
 /** Writes of other resources that ingestion causes. */
@@ -51,6 +51,7 @@ export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimit
     }),
     delete_bucket: deleteBucketJob({ db, files, queue }),
     delete_namespace: deleteNamespaceJob({ db, files, queue }),
+    clone_namespace: cloneNamespaceJob({ db, files, queue }),
     delete_collection: (job, signal) => finishCollectionJob({ db, files, queue }, job, signal),
   }
 }

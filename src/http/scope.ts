@@ -2,8 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import { KuraError } from '../core/errors.ts'
 import { isObject } from '../core/json.ts'
 
-/** `is_deleting`: it can be read while it goes, and not written. */
-export type FoundNamespace = { namespace_id: string; is_deleting: boolean }
+/** `is_deleting`, `is_cloning`: it can be read while it goes, or is filled by a clone, and not written. */
+export type FoundNamespace = { namespace_id: string; is_deleting: boolean; is_cloning: boolean }
 
 /** Where the namespace of a request is looked up; all look-ups stay inside one organization. */
 export type NamespaceLookup = {

@@ -53,9 +53,11 @@ function actorOf({ caller, headers, id, ip }: FastifyRequest): Actor {
 }
 
 async function namespaceOf(request: FastifyRequest, namespaces: NamespaceLookup): Promise<string> {
-  const { namespace_id, is_deleting } = await resolveNamespace(request, namespaces)
-  if (is_deleting && request.routeOptions.config.permission !== 'read')
-    throw new KuraError('resource_deleting', { resource: 'namespace' })
+  const { namespace_id, is_deleting, is_cloning } = await resolveNamespace(request, namespaces)
+  if (request.routeOptions.config.permission !== 'read') {
+    if (is_deleting) throw new KuraError('resource_deleting', { resource: 'namespace' })
+    if (is_cloning) throw new KuraError('namespace_cloning')
+  }
   return namespace_id
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { sql } from 'kysely'
+import { createJobHandlers } from '../../src/engine.ts'
 import { builtinExtractors } from '../../src/extractors/builtin.ts'
 import { type Db, dialect as dialectOf } from '../../src/platform/db/db.ts'
 import { ensureDefaultNamespace } from '../../src/resources/namespaces/index.ts'
@@ -246,6 +247,9 @@ for (const dialect of DIALECTS) {
     ])
       assert.deepEqual([refused.status, refused.body.error.code], [409, 'resource_deleting'])
 
+    // The batch would run beside it; here the deletion comes first.
+    const job = await deps.queue.lease('first', 'transfer')
+    await createJobHandlers(deps).delete_namespace!(job!, new AbortController().signal)
     await drainQueue(deps)
     assert.equal((await request('GET', `/v1/tasks/${deleted.body.task_id}`)).body.status, 'COMPLETED')
     assert.equal((await request('GET', `/v1/tasks/${running.body.task_id}`)).body.status, 'CANCELED')

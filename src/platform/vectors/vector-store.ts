@@ -110,14 +110,19 @@ async function holdsVectors(trx: Trx, vector_index_id: number): Promise<boolean>
  * (`vector_dimension_mismatch`). Vectors of a cosine index are stored with length 1. Call it late in
  * the transaction (see lockChangeLog); all rows belong to one namespace.
  */
-export async function putVectors(trx: Trx, rows: readonly VectorWrite[]): Promise<void> {
+export async function putVectors(
+  trx: Trx,
+  rows: readonly VectorWrite[],
+  /** Vectors of `readVectors` are written as they are: making them length 1 again would change their last bits. */
+  { are_stored = false }: { are_stored?: boolean } = {},
+): Promise<void> {
   if (rows.length === 0) return
   const indexes = await indexesOf(trx, rows)
   const values = lastOfEachKey(rows).map((row) => ({
     vector_index_id: row.vector_index_id,
     document_seq: row.document_seq,
     collection_id: row.collection_id,
-    vector: bytesOf(checked(row, indexes.get(row.vector_index_id))),
+    vector: bytesOf(checked(row, indexes.get(row.vector_index_id), are_stored)),
   }))
   for (const part of inParts(values, INSERT_ROWS)) {
     await trx
@@ -157,12 +162,13 @@ function lastOfEachKey(rows: readonly VectorWrite[]): VectorWrite[] {
   return byKey.size === rows.length ? [...rows] : [...byKey.values()]
 }
 
-function checked({ vector }: VectorWrite, index: IndexFacts | undefined): Float32Array {
+function checked({ vector }: VectorWrite, index: IndexFacts | undefined, are_stored: boolean): Float32Array {
   const { dimensions, distance } = index!
   if (vector.length !== dimensions)
     throw new KuraError('vector_dimension_mismatch', { found: vector.length, expected: dimensions })
   if (!isFinite32(vector)) throw new KuraError('vector_invalid')
-  return SIMILARITIES[distance as Distance].normalized ? normalized(vector) : Float32Array.from(vector)
+  const must_normalize = !are_stored && SIMILARITIES[distance as Distance].normalized
+  return must_normalize ? normalized(vector) : Float32Array.from(vector)
 }
 
 /** A Buffer, because pg would send any other view as text. */

@@ -1,6 +1,7 @@
 export type { DeleteBucketPayload } from './delete.ts'
 export { deleteBucketJob } from './jobs.ts'
-export { type BucketRecord, bucketNotFound, findBucket, requireWritable } from './record.ts'
+export { type BucketRecord, bucketNotFound, DELETING, findBucket, requireWritable } from './record.ts'
 export { bucketRoutes } from './routes.ts'
 export { BucketService } from './service.ts'
 export { changeBatchStats, changeObjectStats, type ObjectChanges } from './stats.ts'
+export { type BucketRow, copyBucket, setLastUpload } from './store.ts'

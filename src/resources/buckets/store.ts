@@ -1,4 +1,4 @@
-import type { Selectable, Updateable } from 'kysely'
+import type { Insertable, Selectable, Updateable } from 'kysely'
 import { foldCase } from '../../core/filters/fold.ts'
 import type { Scope } from '../../core/scope.ts'
 import { type DbOrTrx, dialect, type Trx } from '../../platform/db/db.ts'
@@ -30,32 +30,64 @@ export async function insertBucket(
   { namespaceId }: NamespaceScope,
   bucket: NewBucket,
 ): Promise<void> {
-  const { created_at } = bucket
-  const { bucket_seq } = await trx
-    .insertInto('buckets')
-    .values({
-      ...bucket,
-      namespace_id: namespaceId,
-      bucket_name_folded: foldCase(bucket.bucket_name),
-      status: 'ACTIVE',
-      object_count: 0,
-      total_size_bytes: 0,
-      max_size_bytes: 0,
-      min_size_bytes: 0,
-      batch_total: 0,
-      batch_active: 0,
-      batch_completed: 0,
-      batch_failed: 0,
-      updated_at: created_at,
-      last_upload_at: null,
-      stats_updated_at: created_at,
-      delete_task_id: null,
-      is_locked: Number(bucket.is_locked),
-    })
-    .returning('bucket_seq')
-    .executeTakeFirstOrThrow()
-  await insertSearch(trx, namespaceId, { ...bucket, bucket_seq })
-  await changeTotals(trx, namespaceId, bucket.bucket_id, { buckets: 1 })
+  const { created_at, is_locked } = bucket
+  await insertRow(trx, {
+    ...bucket,
+    ...EMPTY,
+    namespace_id: namespaceId,
+    bucket_name_folded: foldCase(bucket.bucket_name),
+    status: 'ACTIVE',
+    updated_at: created_at,
+    last_upload_at: null,
+    stats_updated_at: created_at,
+    is_locked: Number(is_locked),
+  })
+}
+
+/** Counters and marks of a bucket with nothing in it. */
+const EMPTY = {
+  object_count: 0,
+  total_size_bytes: 0,
+  max_size_bytes: 0,
+  min_size_bytes: 0,
+  batch_total: 0,
+  batch_active: 0,
+  batch_completed: 0,
+  batch_failed: 0,
+  delete_task_id: null,
+}
+
+/** Inserts what a bucket of another namespace says of itself under a new id, without what is in it. */
+export async function copyBucket(
+  trx: Trx,
+  { namespaceId }: NamespaceScope,
+  { bucket_seq: _seq, ...row }: BucketRow,
+  bucket_id: string,
+): Promise<void> {
+  await insertRow(trx, { ...row, ...EMPTY, namespace_id: namespaceId, bucket_id })
+}
+
+async function insertRow(trx: Trx, row: Insertable<Schema['buckets']>): Promise<void> {
+  const { namespace_id, bucket_id } = row
+  const inserted = await trx.insertInto('buckets').values(row).returningAll().executeTakeFirstOrThrow()
+  await insertSearch(trx, namespace_id, inserted)
+  await changeTotals(trx, namespace_id, bucket_id, { buckets: 1 })
+}
+
+/** Says when the contents of a copied bucket came: copying them counted as an upload. */
+export async function setLastUpload(
+  trx: Trx,
+  { namespaceId }: NamespaceScope,
+  bucket_id: string,
+  last_upload_at: string | null,
+): Promise<void> {
+  await trx
+    .updateTable('buckets')
+    .set({ last_upload_at })
+    .where('namespace_id', '=', namespaceId)
+    .where('bucket_id', '=', bucket_id)
+    .execute()
+  await changeTotals(trx, namespaceId, bucket_id)
 }
 
 type SearchedRow = Pick<BucketRow, 'bucket_seq' | 'bucket_id' | 'bucket_name' | 'description' | 'metadata'>

@@ -1,3 +1,4 @@
+export { cloneNamespaceJob } from './clone/job.ts'
 export { ensureDefaultNamespace } from './default.ts'
 export { deleteNamespaceJob } from './jobs.ts'
 export { namespaceLookup } from './lookup.ts'

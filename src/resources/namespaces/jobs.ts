@@ -13,7 +13,9 @@ type Context = { db: Db; files: Files; queue: JobQueue }
 export function deleteNamespaceJob(context: Context): (job: Job) => Promise<void> {
   return (job) => {
     const scope: Scope = { organizationId: job.organization_id, namespaceId: job.namespace_id }
-    const { task_id } = job.payload as DeleteNamespacePayload
+    const { task_id, status_before = 'ACTIVE' } = job.payload as Partial<DeleteNamespacePayload> & {
+      task_id: string
+    }
     return runDeletion(context, job, {
       task_id,
       outputs: [job.namespace_id],
@@ -26,7 +28,7 @@ export function deleteNamespaceJob(context: Context): (job: Job) => Promise<void
         const row = await store.lockNamespace(trx, scope, job.namespace_id)
         if (row?.status === DELETING)
           await store.updateNamespace(trx, scope, job.namespace_id, {
-            status: 'ACTIVE',
+            status: status_before,
             delete_task_id: null,
           })
       },

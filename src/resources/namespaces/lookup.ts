@@ -71,4 +71,8 @@ export function namespaceLookup(db: Db): NamespaceLookup {
 }
 
 const found = (row: Row | undefined): FoundNamespace | undefined =>
-  row && { namespace_id: row.namespace_id, is_deleting: row.status === DELETING }
+  row && {
+    namespace_id: row.namespace_id,
+    is_deleting: row.status === DELETING,
+    is_cloning: row.status !== DELETING && row.status !== 'ACTIVE',
+  }

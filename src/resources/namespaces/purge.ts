@@ -46,10 +46,9 @@ export const STEPPED_TABLES = [
 /** They outlive the namespace: what happened in it is still told. */
 export const KEPT_TABLES = ['tasks', 'outbox_events'] as const
 
-export type PurgeContext = {
-  trx: Trx
-  scope: Scope
-  files: Pick<Files, 'release' | 'remove'>
+type Contents = { trx: Trx; scope: Scope; files: Pick<Files, 'release' | 'remove'> }
+
+export type PurgeContext = Contents & {
   /** The task and the job of the deletion itself. */
   task_id: string
   job_id: string
@@ -57,8 +56,12 @@ export type PurgeContext = {
 
 /** Removes one slice of what is in a namespace; null: nothing is left. Hand the files to `deleteBytes` after the commit. */
 export async function purgeSlice(context: PurgeContext): Promise<OrphanedFile[] | null> {
+  return (await stopWork(context)) ? [] : purgeContents(context)
+}
+
+/** `purgeSlice` where nothing runs in the namespace. */
+export async function purgeContents(context: Contents): Promise<OrphanedFile[] | null> {
   const { trx, scope } = context
-  if (await stopWork(context)) return []
   const orphans =
     (await purgeDocuments(context)) ?? (await purgeCollection(context)) ?? (await purgeFiles(context))
   if (orphans) return orphans
@@ -89,7 +92,7 @@ async function stopWork({ trx, scope, task_id, job_id }: PurgeContext): Promise<
   return true
 }
 
-async function purgeDocuments({ trx, scope, files }: PurgeContext): Promise<OrphanedFile[] | null> {
+async function purgeDocuments({ trx, scope, files }: Contents): Promise<OrphanedFile[] | null> {
   const part = await trx
     .selectFrom('documents')
     .select(['document_seq', 'document_id', 'collection_id'])
@@ -100,7 +103,7 @@ async function purgeDocuments({ trx, scope, files }: PurgeContext): Promise<Orph
 }
 
 /** A collection without documents. */
-async function purgeCollection({ trx, scope }: PurgeContext): Promise<OrphanedFile[] | null> {
+async function purgeCollection({ trx, scope }: Contents): Promise<OrphanedFile[] | null> {
   const collection = await trx
     .selectFrom('collections')
     .select(['collection_id', 'collection_seq'])
@@ -118,7 +121,7 @@ async function purgeCollection({ trx, scope }: PurgeContext): Promise<OrphanedFi
 }
 
 /** All files go whoever refers to them: their owners go too. */
-async function purgeFiles({ trx, scope, files }: PurgeContext): Promise<OrphanedFile[] | null> {
+async function purgeFiles({ trx, scope, files }: Contents): Promise<OrphanedFile[] | null> {
   const rows = await trx
     .selectFrom('files')
     .select('file_id')

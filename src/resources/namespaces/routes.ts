@@ -5,6 +5,8 @@ import type { App, RouteConfig } from '../../http/app.ts'
 import { errorResponses } from '../../http/error-handler.ts'
 import { normalizeNamespace } from './normalize.ts'
 import {
+  CloneNamespaceBody,
+  CloneNamespaceResponse,
   CreateNamespaceBody,
   DeleteNamespaceResponse,
   ListNamespacesBody,
@@ -97,6 +99,19 @@ export async function namespaceRoutes(app: App, { namespaces }: { namespaces: Na
       },
     },
     ({ scope, params, body }) => namespaces.update(scope, params.namespace_identifier, body),
+  )
+  app.post(
+    `${ITEM}/clone`,
+    {
+      config: ofOrganization('write', { normalize: normalizeNamespace }),
+      schema: {
+        operationId: 'clone_namespace_v1_namespaces__namespace_identifier__clone_post',
+        params: Params,
+        body: CloneNamespaceBody,
+        response: { 200: CloneNamespaceResponse, ...errorResponses },
+      },
+    },
+    ({ scope, params, body }) => namespaces.clone(scope, params.namespace_identifier, body),
   )
   app.delete(
     ITEM,

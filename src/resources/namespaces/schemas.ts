@@ -159,6 +159,47 @@ export const ListNamespacesResponse = Type.Object(
 )
 export type ListNamespacesResponse = Static<typeof ListNamespacesResponse>
 
+export const CloneNamespaceBody = Type.Object(
+  {
+    namespace_name: Type.String({ minLength: 1 }),
+    description: optional(Description),
+    include_resources: optional(
+      Type.Object(
+        {
+          collections: Defaulted(Type.Boolean(), true),
+          retrievers: Defaulted(Type.Boolean(), true),
+          taxonomies: Defaulted(Type.Boolean(), false),
+        },
+        { $id: 'CloneNamespaceResourcesConfig' },
+      ),
+    ),
+    source_organization_id: optional(Type.String()),
+  },
+  { $id: 'CloneNamespaceRequest' },
+)
+export type CloneNamespaceBody = Static<typeof CloneNamespaceBody>
+
+const ClonedResourceSummary = Type.Object(
+  members(
+    ['collections', 'retrievers', 'taxonomies', 'buckets', 'objects', 'points'],
+    Defaulted(Type.Integer(), 0),
+  ),
+  { $id: 'ClonedResourceSummary' },
+)
+
+export const CloneNamespaceResponse = Type.Object(
+  {
+    namespace: NamespaceModel,
+    source_namespace_id: Type.String(),
+    status: Defaulted(Type.String(), 'cloning'),
+    task_id: optional(Type.String()),
+    /** Known when the task has ended; then it is among the outputs of the task. */
+    cloned_resources: optional(ClonedResourceSummary),
+  },
+  { $id: 'CloneNamespaceResponse' },
+)
+export type CloneNamespaceResponse = Static<typeof CloneNamespaceResponse>
+
 export const DeleteNamespaceResponse = Type.Object({
   task_id: Type.String(),
   status: TaskStatusEnum,

@@ -7,6 +7,7 @@ import { timestamp } from '../../core/time.ts'
 import { ensurePayloadIndexes } from '../../engine/documents/payload-indexes.ts'
 import { type Db, inTransaction, isUniqueViolation, type Trx } from '../../platform/db/db.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
+import { startClone } from './clone/start.ts'
 import { DELETING, deleteNamespace, namespaceNotFound } from './delete.ts'
 import {
   appendExtractors,
@@ -19,6 +20,8 @@ import { listNamespaces } from './list.ts'
 import { userIndexes } from './payload-indexes.ts'
 import { type Catalogue, presentNamespace } from './present.ts'
 import type {
+  CloneNamespaceBody,
+  CloneNamespaceResponse,
   CreateNamespaceBody,
   DeleteNamespaceResponse,
   ListNamespacesBody,
@@ -107,6 +110,31 @@ export class NamespaceService {
     return this.#change(scope, identifier, patch)
   }
 
+  /**
+   * Starts a copy of the namespace under a new name. Throws `namespace_name_taken`, `reserved_name`,
+   * `scope_denied` for the namespace of another organization.
+   */
+  async clone(
+    scope: OrganizationScope,
+    identifier: string,
+    body: CloneNamespaceBody,
+  ): Promise<CloneNamespaceResponse> {
+    const { source_organization_id } = body
+    if (source_organization_id && source_organization_id !== scope.organizationId)
+      throw new KuraError('scope_denied')
+    const namespace_name = checkedName(body.namespace_name)
+    const { namespace_id, source_namespace_id, task_id } = await namedUniquely(namespace_name, () =>
+      startClone({ db: this.#db, queue: this.#queue }, scope, identifier, { ...body, namespace_name }),
+    )
+    this.#queue.wake()
+    return {
+      namespace: await this.get(scope, namespace_id),
+      source_namespace_id,
+      status: 'cloning',
+      task_id,
+    }
+  }
+
   /** Starts the deletion, or tells of the one under way. */
   async delete(scope: OrganizationScope, identifier: string): Promise<DeleteNamespaceResponse> {
     const answer = await deleteNamespace({ db: this.#db, queue: this.#queue }, scope, identifier)
@@ -157,6 +185,7 @@ export class NamespaceService {
         const row = await store.lockNamespace(trx, scope, namespace_id)
         if (!row) throw namespaceNotFound(identifier)
         if (row.status === DELETING) throw new KuraError('resource_deleting', { resource: 'namespace' })
+        if (row.status !== 'ACTIVE') throw new KuraError('namespace_cloning')
         const listed = JSON.parse(row.feature_extractors) as ListedExtractor[]
         const appended = appendExtractors(this.#catalogue.extractors, listed, patch.feature_extractors ?? [])
         await store.updateNamespace(trx, scope, namespace_id, {
