@@ -28,7 +28,31 @@ export const ConfigSchema = Type.Object({
     }),
   ),
   database_url: Type.Optional(Type.String({ description: 'sqlite:<path> or postgres://…' })),
-  storage_url: Type.Optional(Type.String({ description: 'file:<path>' })),
+  storage_url: Type.Optional(
+    Type.String({ description: 'Where files lie: file:<path> or s3://<bucket>/<prefix>.' }),
+  ),
+  s3_endpoint: Type.Optional(
+    Type.String({ description: 'Address of an S3-compatible store; Amazon itself when absent.' }),
+  ),
+  s3_region: Type.Optional(Type.String({ description: 'Region of the bucket; else AWS_REGION.' })),
+  s3_path_style: Type.Optional(
+    Type.Boolean({
+      description: 'Names the bucket in the path, not in the host; true when an endpoint is set.',
+    }),
+  ),
+  s3_access_key_id: Type.Optional(
+    Type.String({ description: 'Access key of the store; else the usual AWS environment, files and roles.' }),
+  ),
+  s3_secret_access_key: Type.Optional(Type.String({ description: 'Secret of the access key.' })),
+  s3_presign: Defaulted(
+    Type.Boolean({
+      description: 'Clients send uploads straight to the store; set false where they cannot reach it.',
+    }),
+    true,
+  ),
+  s3_public_endpoint: Type.Optional(
+    Type.String({ description: 'Address at which clients reach the store, when it is not s3_endpoint.' }),
+  ),
   models: Type.Optional(Type.String({ description: 'Folder of model directories.' })),
   text_model: Defaulted(
     Type.String({

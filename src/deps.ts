@@ -6,7 +6,7 @@ import { builtinExtractors } from './extractors/builtin.ts'
 import type { NamespaceLookup } from './http/scope.ts'
 import { openModels } from './open-models.ts'
 import type { BlobStore } from './platform/blobs/blobs.ts'
-import { openBlobs } from './platform/blobs/open-blobs.ts'
+import { openBlobs, tryBlobs } from './platform/blobs/open-blobs.ts'
 import { type Db, openDb } from './platform/db/db.ts'
 import { migrate } from './platform/db/migrate.ts'
 import { migrations } from './platform/db/migrations/index.ts'
@@ -73,7 +73,8 @@ export async function createDeps(
   const started = await bootstrap(db, config)
   await ensureDefaultNamespace(db, started.organizationId, builtinExtractors)
   const secrets = await openSecretBox(db, config)
-  const blobs = openBlobs(config.storage_url)
+  const blobs = openBlobs(config)
+  await tryBlobs(blobs, config.storage_url, logger)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
   const queue = new DbQueue(db)
   const models = openModels(config, run_models, logger)

@@ -73,7 +73,7 @@ export type Engine = { queue: JobQueue; handlers: JobHandlers; close(): Promise<
 export async function createEngine(config: Config, logger: Logger): Promise<Engine> {
   const db = openDb(config.database_url, { durability: 'normal' })
   const secrets = await openSecretBox(db, config)
-  const blobs = openBlobs(config.storage_url)
+  const blobs = openBlobs(config)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
   const queue = new DbQueue(db)
   const models = openModels(config, 'in_process', logger)

@@ -3,6 +3,7 @@ import pino, { type Logger } from 'pino'
 import type { Config } from './config.ts'
 import { randomText } from './core/ids.ts'
 import { createEngine } from './engine.ts'
+import { openBlobs, tryBlobs } from './platform/blobs/open-blobs.ts'
 import { openDb } from './platform/db/db.ts'
 import { migrate } from './platform/db/migrate.ts'
 import { migrations } from './platform/db/migrations/index.ts'
@@ -81,6 +82,7 @@ export async function runWorker(config: Config): Promise<void> {
   const db = openDb(config.database_url, { durability: 'full' })
   await migrate(db, migrations)
   await db.destroy()
+  await tryBlobs(openBlobs(config), config.storage_url, logger)
   const { queue, handlers, close } = await createEngine(config, logger)
   const worker = new Worker({
     worker_id: newWorkerId(),

@@ -5,11 +5,7 @@
  */
 export type BlobStore = {
   /** Streams bytes in, hashing while it writes. Throws `payload_too_large` past `limit_bytes`. */
-  put(
-    key: string,
-    source: AsyncIterable<Uint8Array>,
-    options: { limit_bytes: number; storage_class?: string | null; signal?: AbortSignal },
-  ): Promise<StoredBlob>
+  put(key: string, source: AsyncIterable<Uint8Array>, options: PutOptions): Promise<StoredBlob>
   /** Bytes `start` to `end` inclusive, or all. Throws BlobMissingError when there is no such key. */
   read(key: string, range?: { start: number; end: number }): Promise<AsyncIterable<Uint8Array>>
   size(key: string): Promise<number | null>
@@ -20,10 +16,21 @@ export type BlobStore = {
    * writes have left behind, under keys that no `put` was given.
    */
   list(prefix: string): AsyncIterable<BlobListing>
+  /** Throws with the reason when the store cannot be used: for health. Costs one small request at most. */
+  check(): Promise<void>
   /** Writes of many gigabytes that go on after a lost connection. */
   readonly resumable: ResumableWrites
   /** Addresses with which clients reach the store itself; absent where only the server can. */
   readonly presign?: BlobPresigner
+}
+
+export type PutOptions = {
+  /** More bytes than this throw `payload_too_large`. */
+  limit_bytes: number
+  storage_class?: string | null
+  signal?: AbortSignal
+  /** When known: bytes with another hash throw BlobMismatchError, and nothing is stored. */
+  sha256?: string
 }
 
 /**
@@ -72,4 +79,17 @@ export class BlobMissingError extends Error {
     super(`No stored file under ${key}.`)
     this.name = 'BlobMissingError'
   }
+}
+
+/** The bytes are not those that were announced. */
+export class BlobMismatchError extends Error {
+  constructor(key: string) {
+    super(`The bytes for ${key} do not have the hash they should have.`)
+    this.name = 'BlobMismatchError'
+  }
+}
+
+/** Throws BlobMismatchError unless the hash is the expected one, if any. */
+export function checkHash(key: string, sha256: string, expected: string | undefined): void {
+  if (expected !== undefined && sha256 !== expected) throw new BlobMismatchError(key)
 }

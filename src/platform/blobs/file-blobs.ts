@@ -1,16 +1,22 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { createReadStream, type Dirent } from 'node:fs'
+import { access, constants, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { KuraError } from '../../core/errors.ts'
-import { type BlobListing, BlobMissingError, type BlobStore, type StoredBlob } from './blobs.ts'
+import { checkBlobKey } from './blob-keys.ts'
+import {
+  type BlobListing,
+  BlobMissingError,
+  type BlobStore,
+  checkHash,
+  type PutOptions,
+  type StoredBlob,
+} from './blobs.ts'
 import { FileResumableWrites } from './file-resumable.ts'
 import { statIfThere, syncFolders } from './folders.ts'
 
 /** Ending of files that are still being written; a crash leaves them to be listed and swept. */
 const TEMPORARY = '.tmp'
-
-const KEY = /^[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+)*$/
 
 /** Blobs as files under one folder: written beside their place, synced, then renamed into it. */
 export class FileBlobStore implements BlobStore {
@@ -25,7 +31,7 @@ export class FileBlobStore implements BlobStore {
   async put(
     key: string,
     source: AsyncIterable<Uint8Array>,
-    { limit_bytes, signal }: { limit_bytes: number; signal?: AbortSignal },
+    { limit_bytes, signal, sha256 }: PutOptions,
   ): Promise<StoredBlob> {
     const path = this.#path(key)
     const folder = dirname(path)
@@ -33,6 +39,7 @@ export class FileBlobStore implements BlobStore {
     const temporary = `${path}.${randomUUID()}${TEMPORARY}`
     try {
       const stored = await writeAll(temporary, source, limit_bytes, signal)
+      checkHash(key, stored.sha256, sha256)
       await rename(temporary, path)
       await syncFolders(folder, first_new)
       return stored
@@ -63,21 +70,24 @@ export class FileBlobStore implements BlobStore {
   }
 
   async *#walk(folder: string, prefix: string): AsyncIterable<BlobListing> {
-    for (const name of await namesIn(join(this.#root, folder))) {
-      const key = `${folder}${name}`
-      const entry = await statIfThere(join(this.#root, key))
-      if (!entry) continue
+    for (const entry of await entriesOf(join(this.#root, folder))) {
+      const key = folder + entry.name
       if (entry.isDirectory()) {
         if (key.startsWith(prefix) || prefix.startsWith(`${key}/`)) yield* this.#walk(`${key}/`, prefix)
-      } else if (key.startsWith(prefix)) yield { key, size_bytes: entry.size, modified_at_ms: entry.mtimeMs }
+      } else if (key.startsWith(prefix)) {
+        const found = await statIfThere(join(this.#root, key))
+        if (found) yield { key, size_bytes: found.size, modified_at_ms: found.mtimeMs }
+      }
     }
   }
 
-  /** Keys are ours, yet a wrong one must never leave the folder. */
+  async check(): Promise<void> {
+    await mkdir(this.#root, { recursive: true })
+    await access(this.#root, constants.R_OK | constants.W_OK)
+  }
+
   #path(key: string): string {
-    if (!KEY.test(key) || key.split('/').includes('..'))
-      throw new Error(`Not a blob key: ${JSON.stringify(key)}`)
-    return join(this.#root, key)
+    return join(this.#root, checkBlobKey(key))
   }
 }
 
@@ -106,9 +116,12 @@ async function writeAll(
   return { size_bytes, sha256: hash.digest('hex') }
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+/** In the order of the keys below them: `a.b` comes before what lies in `a/`. */
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  const sortKey = (entry: Dirent) => (entry.isDirectory() ? `${entry.name}/` : entry.name)
   try {
-    return (await readdir(folder)).sort()
+    const entries = await readdir(folder, { withFileTypes: true })
+    return entries.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error

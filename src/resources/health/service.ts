@@ -39,7 +39,7 @@ export class HealthService {
     }
     const metadata = await probe('metadata', () => sql`select 1 as one`.execute(this.#db))
     if (!metadata) throw new KuraError('database_unavailable', {}, { cause: errors.metadata })
-    const object_storage = await probe('object_storage', () => this.#blobs.size('health/none'))
+    const object_storage = await probe('object_storage', () => this.#blobs.check())
     const inference = this.#models.describe('text') !== undefined
     if (!inference) errors.inference = 'No model is bound to the text slot.'
     const report: HealthReport = {
