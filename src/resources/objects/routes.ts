@@ -8,6 +8,8 @@ import { baseUrl } from '../../http/base-url.ts'
 import { errorResponses } from '../../http/error-handler.ts'
 import { normalizeObject, normalizeObjects } from './normalize.ts'
 import {
+  AggregateObjectsBody,
+  AggregateObjectsResponse,
   type CreateObjectBody,
   CreateObjectBody as CreateObjectSchema,
   CreateObjectsBatchBody,
@@ -53,6 +55,20 @@ export async function objectRoutes(app: App, { objects, config }: Services) {
       const presign_base = presignBase(request)
       return objects.list(scope, params.bucket_identifier, { body, query, page, presign_base })
     },
+  )
+  app.post(
+    `${OBJECTS}/aggregate`,
+    {
+      config: { permission: 'read' },
+      schema: {
+        operationId: 'aggregate_objects_v1_buckets__bucket_identifier__objects_aggregate_post',
+        params: BucketParams,
+        body: AggregateObjectsBody,
+        response: { 200: AggregateObjectsResponse, ...errorResponses },
+      },
+    },
+    (request, reply) =>
+      objects.aggregate(request.scope, request.params.bucket_identifier, request.body, whileConnected(reply)),
   )
   app.get(
     OBJECT,

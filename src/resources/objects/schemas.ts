@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import { aggregationMembers, aggregationResponseMembers } from '../../core/aggregate/schemas.ts'
 import { FIELD_TYPES } from '../../core/bucket-schema.ts'
 import { Pagination } from '../../core/pagination.ts'
 import { Defaulted, FreeObject, optional, Timestamp } from '../../core/schema.ts'
@@ -206,3 +207,11 @@ export const ListObjectsResponse = Type.Object(
   { $id: 'ListObjectsResponse' },
 )
 export type ListObjectsResponse = Static<typeof ListObjectsResponse>
+
+export const AggregateObjectsBody = Type.Object(aggregationMembers, { $id: 'ObjectAggregationRequest' })
+export type AggregateObjectsBody = Static<typeof AggregateObjectsBody>
+
+export const AggregateObjectsResponse = Type.Object(aggregationResponseMembers, {
+  $id: 'ObjectAggregationResponse',
+})
+export type AggregateObjectsResponse = Static<typeof AggregateObjectsResponse>

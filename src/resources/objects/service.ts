@@ -1,9 +1,11 @@
 import { KuraError } from '../../core/errors.ts'
 import type { PageRequest } from '../../core/pagination.ts'
 import type { Scope } from '../../core/scope.ts'
+import { Gate } from '../../lib/gate.ts'
 import type { Db } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
 import { type BucketRecord, findBucket, requireWritable } from '../buckets/index.ts'
+import { aggregateObjects, readAggregation } from './aggregate.ts'
 import type { BlobReader } from './blob-reader.ts'
 import { removeDocumentsOf } from './cascade.ts'
 import { prepareMany, summarize } from './create-many.ts'
@@ -22,6 +24,8 @@ import {
 import { type Presign, presentObject, presentWritten, selectMembers } from './present.ts'
 import { readObject } from './request.ts'
 import type {
+  AggregateObjectsBody,
+  AggregateObjectsResponse,
   CreateObjectBody,
   CreateObjectsBatchResponse,
   ListObjectsBody,
@@ -35,6 +39,9 @@ import type { Written } from './write.ts'
 
 /** How long a presigned address works (contract, objects). */
 const PRESIGNED_SECONDS = 3600
+
+/** Aggregations that run at the same time in one process: each may hold many megabytes. */
+const AGGREGATIONS_MAX = 2
 
 /** A batch that was made and submitted for new objects. */
 export type StartedBatch = { batch_id: string; task_id: string }
@@ -73,6 +80,7 @@ export class ObjectService {
   readonly #reader: BlobReader
   readonly #writes: ObjectWrites
   readonly #processObjects: ProcessObjects
+  readonly #aggregations = new Gate(AGGREGATIONS_MAX)
 
   constructor({ db, files, reader, writes, process }: ObjectServiceOptions) {
     this.#db = db
@@ -150,6 +158,19 @@ export class ObjectService {
       return select ? selectMembers(presented, select) : presented
     })
     return { results, pagination, ...(stats && { stats }) }
+  }
+
+  async aggregate(
+    scope: Scope,
+    bucket_identifier: string,
+    body: AggregateObjectsBody,
+    { signal }: Options = {},
+  ): Promise<AggregateObjectsResponse> {
+    const aggregation = readAggregation(body)
+    const { bucket_id } = await findBucket(this.#db, scope, bucket_identifier)
+    return this.#aggregations.run(() =>
+      aggregateObjects(this.#db, scope, bucket_id, { ...aggregation, signal }),
+    )
   }
 
   /** PUT (`null_removes` false) and PATCH. */
