@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { EmbeddingInput, EmbeddingModel, Models, Slot } from '../platform/models/models.ts'
 import type { RowError } from './extractor.ts'
 import { concernsEveryRow, toRowError } from './row-errors.ts'
@@ -34,6 +35,8 @@ async function embedBatch(
   inputs: readonly EmbeddingInput[],
   signal: AbortSignal,
 ): Promise<(Float32Array | RowError)[]> {
+  // A model that needs no other thread would keep timers from running, and with them every cancellation.
+  await nextTurn()
   signal.throwIfAborted()
   try {
     return await model.embed(inputs, { purpose: 'document', signal })

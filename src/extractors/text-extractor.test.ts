@@ -218,3 +218,13 @@ test('two runs give the same documents', async () => {
   const parameters = { split_by: 'sentences', chunk_size: 2, chunk_overlap: 1 }
   assert.deepEqual(await run(input, parameters), await run(input, parameters))
 })
+
+test('a long text stops between two calls of the model when that is asked for', async () => {
+  const models = fakeModels()
+  const controller = new AbortController()
+  const words = 'word '.repeat(20_000)
+  const parameters = { split_by: 'words', chunk_size: 1 }
+  const context = contextOf(textExtractor, textInput(words), parameters, models, controller.signal)
+  setTimeout(() => controller.abort(new Error('enough')), 5)
+  await assert.rejects(extractAll(textExtractor, context), /enough/)
+})

@@ -196,7 +196,8 @@ async function chunksOf({ input, parameters, signal }: Context): Promise<string[
     throw new RowError('dependency', 'This server has no reader for YouTube captions.', {
       recovery_suggestion: 'Send the transcript as text, or the video file to the multimodal extractor.',
     })
-  const { text, hard_wrapped } = await readText(input, parameters as ChunkRule)
+  const { text, hard_wrapped } = await readText(input, parameters as ChunkRule, signal)
+  signal.throwIfAborted()
   const chunks = splitText(text.replaceAll('\0', '').toWellFormed(), parameters as ChunkRule, hard_wrapped)
   if (chunks.length > CHUNKS_MAX)
     throw new RowError('validation', `The text gives ${chunks.length} chunks; the limit is ${CHUNKS_MAX}.`, {
@@ -208,13 +209,14 @@ async function chunksOf({ input, parameters, signal }: Context): Promise<string[
 async function readText(
   input: Context['input'],
   rule: ChunkRule,
+  signal: AbortSignal,
 ): Promise<{ text: string; hard_wrapped: boolean }> {
   if (input.kind === 'text') return { text: input.text, hard_wrapped: false }
   if (input.kind === 'json') {
     if (typeof input.value === 'string') return { text: input.value, hard_wrapped: false }
     throw new RowError('validation', 'The mapped value is no text.')
   }
-  const { pages, hard_wrapped } = await documentText(await input.bytes(), input.mime_type)
+  const { pages, hard_wrapped } = await documentText(await input.bytes(), input.mime_type, signal)
   const text = joinPages(pages, rule)
   if (hard_wrapped && text.trim() === '')
     throw new RowError('validation', 'The PDF has no text layer: its pages are pictures.', {

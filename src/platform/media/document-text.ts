@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { docxToText } from './docx.ts'
 import { htmlToText } from './html.ts'
 import { MediaError } from './media-error.ts'
@@ -12,10 +13,17 @@ export type DocumentText = {
   hard_wrapped: boolean
 }
 
-/** Reads the text layer of a PDF, HTML, Word or text file. Throws MediaError for what holds no text. */
-export async function documentText(bytes: Uint8Array, mime_type: string): Promise<DocumentText> {
+/**
+ * Reads the text layer of a PDF, HTML, Word or text file. Throws MediaError for what holds no text. A
+ * PDF stops at its next page when `signal` aborts.
+ */
+export async function documentText(
+  bytes: Uint8Array,
+  mime_type: string,
+  signal?: AbortSignal,
+): Promise<DocumentText> {
   const mime = normalizeMime(mime_type) ?? 'application/octet-stream'
-  if (mime === 'application/pdf') return { pages: await pdfPages(bytes), hard_wrapped: true }
+  if (mime === 'application/pdf') return { pages: await pdfPages(bytes, signal), hard_wrapped: true }
   return { pages: [await plainText(bytes, mime)], hard_wrapped: false }
 }
 
@@ -28,10 +36,17 @@ async function plainText(bytes: Uint8Array, mime: string): Promise<string> {
   })
 }
 
-async function pdfPages(bytes: Uint8Array): Promise<string[]> {
+async function pdfPages(bytes: Uint8Array, signal?: AbortSignal): Promise<string[]> {
   const pdf = await openPdf(bytes)
   try {
-    return Array.from({ length: pdf.page_count }, (_, page) => pdf.text(page))
+    const pages: string[] = []
+    while (pages.length < pdf.page_count) {
+      // Reading a page lets nothing else run: between two, timers and messages have their turn.
+      await nextTurn()
+      signal?.throwIfAborted()
+      pages.push(pdf.text(pages.length))
+    }
+    return pages
   } finally {
     pdf.close()
   }

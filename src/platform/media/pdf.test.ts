@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makePdf } from '../../../tests/support/media.ts'
 import { testData, withoutTestData } from '../../../tests/support/test-data.ts'
+import { writePdf } from '../../demo/pdf.ts'
 import { documentText } from './document-text.ts'
 import { encodePng, imageInfo } from './image.ts'
 import { MediaError } from './media-error.ts'
@@ -19,6 +20,14 @@ test('every page gives its text, empty pages too', async () => {
   )
   assert.deepEqual(pages, ['One\nTwo', '', 'Three'])
   assert.equal(hard_wrapped, true)
+})
+
+test('a long PDF stops at its next page when that is asked for', async () => {
+  const pages = Array.from({ length: 400 }, (_, i) => [`Page ${i}.`])
+  const controller = new AbortController()
+  setTimeout(() => controller.abort(new Error('enough')), 5)
+  await assert.rejects(documentText(writePdf(pages), 'application/pdf', controller.signal), /enough/)
+  assert.equal((await documentText(writePdf(pages), 'application/pdf')).pages.length, 400)
 })
 
 test('Arabic comes in reading order, however the file stores it', { skip }, async () => {
