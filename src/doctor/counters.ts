@@ -1,49 +1,42 @@
 import { sql } from 'kysely'
-import { type Db, type DbOrTrx, inTransaction } from '../platform/db/db.ts'
+import { type Db, inTransaction } from '../platform/db/db.ts'
+import {
+  findMiscounts,
+  findTotalsShortfalls,
+  recountBucket,
+  recountTotals,
+} from '../resources/buckets/index.ts'
 import type { Finding } from './finding.ts'
 
 /** Names shown of what is wrong. */
 const NAMED_MAX = 5
 
-type BucketTruth = {
-  namespace_id: string
-  bucket_id: string
-  object_count: number
-  total_size_bytes: number
-  true_count: number
-  true_size: number
-}
-
-/** Bucket statistics against the objects themselves. */
+/** Bucket statistics against the objects and batches themselves. */
 export async function checkBuckets(db: Db, { repair }: { repair: boolean }): Promise<Finding> {
-  const { rows } = await sql<BucketTruth>`
-    select b.namespace_id, b.bucket_id, b.object_count, b.total_size_bytes,
-      (select count(*) from objects o where o.namespace_id = b.namespace_id and o.bucket_id = b.bucket_id) as true_count,
-      (select coalesce(sum(o.size_bytes), 0) from objects o
-        where o.namespace_id = b.namespace_id and o.bucket_id = b.bucket_id) as true_size
-    from buckets b`.execute(db)
-  const wrong = rows.filter(
-    (row) => row.object_count !== row.true_count || row.total_size_bytes !== row.true_size,
-  )
-  if (repair) for (const row of wrong) await inTransaction(db, (trx) => recountBucket(trx, row))
+  const { examined, wrong } = await findMiscounts(db)
+  if (repair)
+    for (const { namespace_id, bucket_id } of wrong)
+      await inTransaction(db, (trx) => recountBucket(trx, { namespaceId: namespace_id }, bucket_id))
   return finding(
     'bucket statistics',
-    rows.length,
-    wrong.map((row) => row.bucket_id),
+    examined,
+    wrong.map(({ bucket_id }) => bucket_id),
     repair,
   )
 }
 
-/** Counted again inside the transaction: objects may have come since the comparison. */
-async function recountBucket(trx: DbOrTrx, { namespace_id, bucket_id }: BucketTruth): Promise<void> {
-  const mine = sql`from objects o where o.namespace_id = ${namespace_id} and o.bucket_id = ${bucket_id}`
-  await sql`
-    update buckets set
-      object_count = (select count(*) ${mine}),
-      total_size_bytes = (select coalesce(sum(o.size_bytes), 0) ${mine}),
-      max_size_bytes = (select coalesce(max(o.size_bytes), 0) ${mine}),
-      min_size_bytes = (select coalesce(min(o.size_bytes), 0) ${mine})
-    where namespace_id = ${namespace_id} and bucket_id = ${bucket_id}`.execute(trx)
+/** Sums over the buckets of a namespace, which unfiltered lists show, against the buckets. */
+export async function checkTotals(db: Db, { repair }: { repair: boolean }): Promise<Finding> {
+  const { examined, wrong } = await findTotalsShortfalls(db)
+  if (repair)
+    for (const { namespace_id } of wrong)
+      await inTransaction(db, (trx) => recountTotals(trx, { namespaceId: namespace_id }))
+  return finding(
+    'namespace totals',
+    examined,
+    wrong.map(({ namespace_id }) => namespace_id),
+    repair,
+  )
 }
 
 type CollectionTruth = {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Deps } from '../deps.ts'
 import { dialect } from '../platform/db/db.ts'
-import { checkBuckets, checkCollections } from './counters.ts'
+import { checkBuckets, checkCollections, checkTotals } from './counters.ts'
 import { checkLeftovers, checkStoredFiles } from './files.ts'
 import type { Finding } from './finding.ts'
 import { checkTexts, checkVectors } from './indexes.ts'
@@ -16,6 +16,7 @@ export async function examine(
   return [
     await checkPages(db),
     await checkBuckets(db, { repair }),
+    await checkTotals(db, { repair }),
     await checkCollections(db, { repair }),
     await checkStoredFiles(db, blobs),
     await checkLeftovers(files, { repair }),

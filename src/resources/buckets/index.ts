@@ -1,6 +1,7 @@
 export type { DeleteBucketPayload } from './delete.ts'
 export { deleteBucketJob } from './jobs.ts'
 export { type BucketRecord, bucketNotFound, DELETING, findBucket, requireWritable } from './record.ts'
+export { findMiscounts, findTotalsShortfalls, recountBucket, recountTotals } from './recount.ts'
 export { bucketRoutes } from './routes.ts'
 export { BucketService } from './service.ts'
 export { changeBatchStats, changeObjectStats, type ObjectChanges } from './stats.ts'

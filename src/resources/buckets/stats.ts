@@ -91,9 +91,10 @@ async function extremes(
 
 const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0)
 
-type BatchCounter = 'batch_active' | 'batch_completed' | 'batch_failed'
+export type BatchCounter = 'batch_active' | 'batch_completed' | 'batch_failed'
 
-const BATCH_COUNTERS: Record<string, BatchCounter | undefined> = {
+/** Which counter a batch of a status is in; CANCELED ones are in the total only. */
+export const BATCH_COUNTERS: Record<string, BatchCounter | undefined> = {
   DRAFT: 'batch_active',
   PENDING: 'batch_active',
   IN_PROGRESS: 'batch_active',
