@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { KuraError } from '../../src/core/errors.ts'
 import { newId, sha256 } from '../../src/core/ids.ts'
 import { collect } from '../../src/lib/streams.ts'
 import type { BlobStore } from '../../src/platform/blobs/blobs.ts'
-import { FileBlobStore } from '../../src/platform/blobs/file-blobs.ts'
 import { type Db, inTransaction } from '../../src/platform/db/db.ts'
 import { Files, loadSigningKey } from '../../src/platform/files/files.ts'
+import { BLOB_STORES } from '../support/blob-stores.ts'
 import { DIALECTS, testDb } from '../support/test-db.ts'
 
 const SCOPE = { organizationId: 'org_a', namespaceId: 'ns_a' }
@@ -18,26 +15,26 @@ const TEXT = { mime_type: 'text/plain', filename: 'a.txt', limit_bytes: 10_000_0
 const SMALL = Buffer.from('hello files')
 const LARGE = Buffer.alloc(200_000, 'large ')
 
-for (const dialect of DIALECTS) {
-  describe(`files (${dialect})`, () => {
-    let home: string
+const WHERE = DIALECTS.flatMap((dialect) => BLOB_STORES.map((store) => ({ dialect, store })))
+
+for (const { dialect, store } of WHERE) {
+  describe(`files (${dialect}, ${store.name})`, { skip: store.skip }, () => {
     let db: Db
     let blobs: BlobStore
     let files: Files
     let close: () => Promise<void>
 
     before(async () => {
-      home = await mkdtemp(join(tmpdir(), 'kura-files-'))
-      const opened = await testDb(dialect)
+      const [opened, stored] = await Promise.all([testDb(dialect), store.open()])
       db = opened.db
-      close = opened.close
-      blobs = new FileBlobStore(home)
+      blobs = stored.store
+      close = async () => {
+        await opened.close()
+        await stored.close()
+      }
       files = new Files({ db, blobs, signing_key: await loadSigningKey(db) })
     })
-    after(async () => {
-      await close()
-      await rm(home, { recursive: true, force: true })
-    })
+    after(() => close())
 
     const newOwner = () => ({ type: 'object' as const, id: newId.object() })
     async function keep(bytes: Uint8Array, owner = newOwner(), share = false) {
@@ -62,7 +59,13 @@ for (const dialect of DIALECTS) {
         const { created_at, ...info } = await files.info(SCOPE, file_id)
         assert.match(created_at, /Z$/)
         const { limit_bytes: _, ...named } = TEXT
-        assert.deepEqual(info, { file_id, sha256: sha256(bytes), size_bytes: bytes.length, ...named })
+        assert.deepEqual(info, {
+          file_id,
+          sha256: sha256(bytes),
+          size_bytes: bytes.length,
+          storage_class: null,
+          ...named,
+        })
         assert.ok(bytes.equals(await files.bytes(SCOPE, file_id, bytes.length)))
         const part = await collect(await files.read(SCOPE, file_id, { start: 2, end: 5 }))
         assert.ok(bytes.subarray(2, 6).equals(part))
@@ -70,6 +73,12 @@ for (const dialect of DIALECTS) {
         await assert.rejects(files.info(OTHER, file_id), { code: 'file_not_found' })
       })
     }
+
+    test('a file remembers the storage class that its bytes were written with', async () => {
+      const staged = await files.stage(SCOPE, LARGE, { ...TEXT, storage_class: 'coldline' })
+      const [file_id] = await inTransaction(db, (trx) => files.commit(trx, SCOPE, [staged], newOwner()))
+      assert.equal((await files.info(SCOPE, file_id!)).storage_class, 'coldline')
+    })
 
     test('a stream is staged like a buffer, whatever its chunks', async () => {
       async function* source(bytes: Buffer) {

@@ -43,8 +43,8 @@ export type ResumableWrites = {
   /** How many bytes are durable, or null when no such write has begun. */
   offset(key: string): Promise<number | null>
   /**
-   * Appends at `offset`, which MUST be the durable offset, and returns the new one. A source that
-   * breaks off keeps what has arrived. Throws `payload_too_large` past `limit_bytes` of the whole.
+   * Appends at `offset`, which must be the durable offset (else BlobOffsetError), and returns the new
+   * one. A source that breaks off keeps what has arrived. Throws `payload_too_large` past `limit_bytes` of the whole.
    */
   append(
     key: string,
@@ -92,4 +92,17 @@ export class BlobMismatchError extends Error {
 /** Throws BlobMismatchError unless the hash is the expected one, if any. */
 export function checkHash(key: string, sha256: string, expected: string | undefined): void {
   if (expected !== undefined && sha256 !== expected) throw new BlobMismatchError(key)
+}
+
+/** A resumable write goes on at its durable offset only. */
+export class BlobOffsetError extends Error {
+  constructor(key: string, offset: number, durable: number) {
+    super(`The write of ${key} stands at ${durable}, not at ${offset}.`)
+    this.name = 'BlobOffsetError'
+  }
+}
+
+/** Throws BlobOffsetError unless both are the same. */
+export function checkOffset(key: string, offset: number, durable: number): void {
+  if (offset !== durable) throw new BlobOffsetError(key, offset, durable)
 }

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { KuraError } from '../../core/errors.ts'
-import type { ResumableWrites } from './blobs.ts'
+import { checkOffset, type ResumableWrites } from './blobs.ts'
 import { statIfThere, syncFolders } from './folders.ts'
 
 /** Ending of the file that a write grows in; leftovers are listed and swept like other temporary files. */
@@ -35,6 +35,7 @@ export class FileResumableWrites implements ResumableWrites {
   ): Promise<number> {
     const file = await open(this.#partial(key), 'r+')
     try {
+      checkOffset(key, offset, (await file.stat()).size)
       return await appendAll(file, offset, source, limit_bytes, signal)
     } finally {
       // What has arrived is kept and counted, so it must be durable, also when the source broke off.

@@ -1,6 +1,6 @@
 import { collect } from '../../lib/streams.ts'
 import { checkBlobKey } from './blob-keys.ts'
-import type { ResumableWrites } from './blobs.ts'
+import { checkOffset, type ResumableWrites } from './blobs.ts'
 import type { S3Bucket, S3Part } from './s3-bucket.ts'
 import { bounded, cutParts, effectiveLimit, partBytes, reusePart } from './s3-parts.ts'
 
@@ -57,8 +57,7 @@ export class S3ResumableWrites implements ResumableWrites {
     { limit_bytes, signal }: { limit_bytes: number; signal?: AbortSignal },
   ): Promise<number> {
     const write = await this.#get(key)
-    const durable = write.start + write.tail_bytes
-    if (offset !== durable) throw new Error(`The write of ${key} stands at ${durable}, not at ${offset}.`)
+    checkOffset(key, offset, write.start + write.tail_bytes)
     const part_bytes = write.parts[0]?.size_bytes ?? partBytes(limit_bytes)
     const limit = effectiveLimit(limit_bytes, part_bytes)
     const tail = await this.#readTail(key, write)

@@ -118,6 +118,8 @@ type FoundationTables = {
     /** Small files live here, in the transaction that made them; larger ones in the blob store. Exactly one is set. */
     content: Uint8Array | null
     storage_key: string | null
+    /** As the bucket asked when the bytes were written; null is the store's default. */
+    storage_class: string | null
     created_at: Instant
   }
   /** Who keeps a file alive. A file without a row here may be removed. */

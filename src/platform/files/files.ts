@@ -17,6 +17,7 @@ export type FileInfo = {
   size_bytes: number
   mime_type: string
   filename: string | null
+  storage_class: string | null
   created_at: string
 }
 

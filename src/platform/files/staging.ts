@@ -22,6 +22,8 @@ export type StagedFile = {
   /** Exactly one of the two is set. */
   content: Uint8Array | null
   storage_key: string | null
+  /** In which the blob store was asked to keep the bytes; none is its default. */
+  storage_class?: string | null
   /** The first bytes (at most 64 KiB), for telling the type of the content. */
   head: Uint8Array
 }
@@ -53,7 +55,8 @@ export async function stageFile(
   }
   const storage_key = fileKey(namespace_id, file_id)
   const stored = await blobs.put(storage_key, rest, options)
-  return { file_id, ...stored, mime_type, filename, content: null, storage_key, head }
+  const storage_class = options.storage_class ?? null
+  return { file_id, ...stored, mime_type, filename, content: null, storage_key, storage_class, head }
 }
 
 /** `files/<namespace>/<2 characters>/<file>`: folders stay small when there are millions of files. */

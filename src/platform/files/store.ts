@@ -26,17 +26,20 @@ export async function insertFiles(
     await trx
       .insertInto('files')
       .values(
-        rows.map(({ file_id, sha256, size_bytes, mime_type, filename, content, storage_key }) => ({
-          namespace_id: namespaceId,
-          file_id,
-          sha256,
-          size_bytes,
-          mime_type,
-          filename,
-          content,
-          storage_key,
-          created_at,
-        })),
+        rows.map(
+          ({ file_id, sha256, size_bytes, mime_type, filename, content, storage_key, storage_class }) => ({
+            namespace_id: namespaceId,
+            file_id,
+            sha256,
+            size_bytes,
+            mime_type,
+            filename,
+            content,
+            storage_key,
+            storage_class: storage_class ?? null,
+            created_at,
+          }),
+        ),
       )
       .execute()
   }
@@ -289,7 +292,16 @@ export async function existingFiles(
 export async function findFile(db: DbOrTrx, { namespaceId }: Scope, file_id: string) {
   return db
     .selectFrom('files')
-    .select(['file_id', 'sha256', 'size_bytes', 'mime_type', 'filename', 'created_at', 'storage_key'])
+    .select([
+      'file_id',
+      'sha256',
+      'size_bytes',
+      'mime_type',
+      'filename',
+      'created_at',
+      'storage_key',
+      'storage_class',
+    ])
     .where('namespace_id', '=', namespaceId)
     .where('file_id', '=', file_id)
     .executeTakeFirst()

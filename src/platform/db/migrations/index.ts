@@ -6,6 +6,7 @@ import { connections } from './0004-connections.ts'
 import { webhooks } from './0005-webhooks.ts'
 import { processing } from './0006-processing.ts'
 import { objects } from './0007-objects.ts'
+import { storage } from './0008-storage.ts'
 
 /** In order, listed by hand. A released migration never changes; what is wrong with it is mended by a later one. */
 export const migrations: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   webhooks,
   processing,
   objects,
+  storage,
 ]
