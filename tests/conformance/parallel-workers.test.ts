@@ -1,41 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createJobHandlers } from '../../src/engine.ts'
-import { openDb } from '../../src/platform/db/db.ts'
-import { Files, loadSigningKey } from '../../src/platform/files/files.ts'
-import { DbQueue } from '../../src/platform/queue/db-queue.ts'
-import { SecretBox } from '../../src/platform/secrets/secret-box.ts'
-import { Worker } from '../../src/worker.ts'
 import { ingestFixture } from '../support/ingest-fixture.ts'
-import { DIALECTS, type TestApp, testApp } from '../support/test-app.ts'
+import { startWorker } from '../support/start-worker.ts'
+import { DIALECTS, testApp } from '../support/test-app.ts'
 
 const OBJECTS = 150
 const WORKERS = 3
-
-/** A worker with connections of its own, as in a process of its own. */
-async function startWorker({ deps }: TestApp, name: string) {
-  const { config, blobs, models, http, logger } = deps
-  const db = openDb(config.database_url, { durability: 'normal' })
-  const files = new Files({ db, blobs, signing_key: await loadSigningKey(db) })
-  const queue = new DbQueue(db)
-  const handlers = createJobHandlers({
-    config,
-    db,
-    queue,
-    files,
-    models,
-    http,
-    secrets: new SecretBox('a master key of the test'),
-    logger,
-  })
-  const worker = new Worker({ worker_id: `here/${process.pid}/${name}`, queue, handlers, logger })
-  worker.start()
-  return async () => {
-    await worker.stop()
-    await db.destroy()
-  }
-}
 
 for (const dialect of DIALECTS) {
   test(`workers that process the same objects at once write each document once and count it once (${dialect})`, async (t) => {
