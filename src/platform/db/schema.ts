@@ -126,7 +126,7 @@ type FoundationTables = {
   file_references: {
     namespace_id: string
     file_id: string
-    owner_type: 'object' | 'document'
+    owner_type: 'object' | 'document' | 'upload'
     owner_id: string
   }
   batches: {

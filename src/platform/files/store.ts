@@ -4,7 +4,7 @@ import { type DbOrTrx, dialect, type Trx } from '../db/db.ts'
 import type { StagedFile } from './staging.ts'
 
 /** Who keeps a file alive. */
-export type FileOwner = { type: 'object' | 'document'; id: string }
+export type FileOwner = { type: 'object' | 'document' | 'upload'; id: string }
 
 /** Bytes in the blob store that no row names any more. */
 export type OrphanedFile = { storage_key: string }

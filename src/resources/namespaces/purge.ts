@@ -27,6 +27,7 @@ export const PLAIN_TABLES = [
   'batches',
   'collection_sources',
   'retrievers',
+  'uploads',
   'buckets',
   'bucket_totals',
 ] as const

@@ -1,0 +1,1 @@
+export { type TakenUpload, takeUpload } from './take.ts'
