@@ -27,6 +27,9 @@ export async function logTier(
   await trx.insertInto('batch_logs').values(values).execute()
 }
 
+/** `1 row`, `2 rows`. */
+export const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
+
 /** Messages of libraries may hold anything; PostgreSQL takes neither NUL nor half characters. */
 const oneLine = (text: string) =>
   text

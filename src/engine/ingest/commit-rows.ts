@@ -9,7 +9,7 @@ import { inParts } from '../../platform/derived-index/parts.ts'
 import type { OrphanedFile, StagedFile } from '../../platform/files/files.ts'
 import type { Job } from '../../platform/queue/queue.ts'
 import type { VectorIndexSpec } from '../../platform/vectors/vector-store.ts'
-import { logTier } from './batch-log.ts'
+import { counted, logTier } from './batch-log.ts'
 import type { IngestDeps } from './deps.ts'
 import type { ExtractPayload } from './payloads.ts'
 import { advance } from './plan-tier.ts'
@@ -109,13 +109,12 @@ function logOf(collection_id: string, { results, elapsed_ms }: Commit): string[]
   const missing = results.filter(({ is_missing_input }) => is_missing_input).length
   const failures = results.flatMap(({ row_id, errors }) => errors.map(({ error }) => ({ row_id, error })))
   const parts = [
-    `${results.length} rows in ${(elapsed_ms / 1000).toFixed(2)} s`,
-    `${documents} documents`,
+    counted(documents, 'document'),
     ...(missing > 0 ? [`${missing} without input`] : []),
-    ...(failures.length > 0 ? [`${failures.length} failures`] : []),
+    ...(failures.length > 0 ? [counted(failures.length, 'failure')] : []),
   ]
   return [
-    `${collection_id}: ${parts.join(', ')}.`,
+    `${collection_id}: ${counted(results.length, 'row')} in ${(elapsed_ms / 1000).toFixed(2)} s: ${parts.join(', ')}.`,
     ...failures
       .slice(0, LOGGED_FAILURES_MAX)
       .map(({ row_id, error }) => `${collection_id}: ${row_id} failed (${error.type}): ${error.message}`),

@@ -2,7 +2,7 @@ import type { Scope } from '../../core/scope.ts'
 import { RowError } from '../../extractors/extractor.ts'
 import { inTransaction } from '../../platform/db/db.ts'
 import type { Job } from '../../platform/queue/queue.ts'
-import { logTier } from './batch-log.ts'
+import { counted, logTier } from './batch-log.ts'
 import { commitRows } from './commit-rows.ts'
 import type { IngestDeps } from './deps.ts'
 import type { ExtractPayload } from './payloads.ts'
@@ -168,7 +168,7 @@ async function splitJob(deps: IngestDeps, scope: Scope, batch: RunningBatch, job
     await deps.queue.enqueue(trx, single)
     const reason = job.last_error === null ? 'a worker died' : `a job failed (${job.last_error})`
     await logTier(trx, scope, key, [
-      `${rest.collection_id}: ${reason}; its ${rows.length} rows are run one by one.`,
+      `${rest.collection_id}: ${reason}; its ${counted(rows.length, 'row')} run one by one.`,
     ])
     await settleJob(trx, scope, deps, batch, key.tier_num, single.length)
   })

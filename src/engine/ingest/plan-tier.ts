@@ -3,7 +3,7 @@ import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { Job, NewJob } from '../../platform/queue/queue.ts'
-import { logTier, trimLog } from './batch-log.ts'
+import { counted, logTier, trimLog } from './batch-log.ts'
 import type { IngestDeps } from './deps.ts'
 import { nextSlice, type Slice } from './enumerate.ts'
 import { type ExtractPayload, JOB_ROWS_MAX, type PlanTierPayload } from './payloads.ts'
@@ -43,7 +43,7 @@ export async function planTier(deps: IngestDeps, batches: BatchReader, job: Job)
     const jobs = jobsOf(scope, batch, key.tier_num, collection_id, slice)
     await deps.queue.enqueue(trx, jobs)
     await logTier(trx, scope, key, [
-      `${collection_id}: read ${slice.fetched} rows, ${slice.rows.length} pass the filter.`,
+      `${collection_id}: read ${counted(slice.fetched, 'row')}, ${slice.rows.length} to be processed.`,
     ])
     await trimLog(trx, scope, key)
     await addPlanned(trx, scope, deps, batch, key, collection_id, slice)

@@ -1,6 +1,6 @@
 import type { Scope } from '../../core/scope.ts'
 import type { Trx } from '../../platform/db/db.ts'
-import { logTier } from './batch-log.ts'
+import { counted, logTier } from './batch-log.ts'
 import type { RunningBatch } from './snapshot.ts'
 import { sourcesInBatch, startTier, type TierDeps } from './tiers.ts'
 
@@ -47,7 +47,7 @@ export async function startBatch(trx: Trx, scope: Scope, deps: TierDeps, batch: 
     )
     .execute()
   await logTier(trx, scope, { batch_id, tier_num: 0 }, [
-    `The batch was submitted: ${batch.object_count} objects, ${snapshot.tiers.length} tiers, priority ${batch.priority}.`,
+    `The batch was submitted: ${counted(batch.object_count, 'object')}, ${counted(snapshot.tiers.length, 'tier')}, priority ${batch.priority}.`,
   ])
   await startTier(trx, scope, deps, batch, 0)
 }

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Scope } from '../../core/scope.ts'
 import { isTerminal } from '../../core/task-status.ts'
 import { parseInstant, timestamp } from '../../core/time.ts'
+import { counted } from '../../engine/ingest/batch-log.ts'
 import type { BatchSnapshot } from '../../engine/ingest/snapshot.ts'
 import { listTierCollections } from '../../engine/ingest/store.ts'
 import { type DbOrTrx, dialect, type Trx } from '../../platform/db/db.ts'
@@ -116,9 +117,11 @@ async function summarizeFailures(db: DbOrTrx, { namespaceId }: Scope, batch_id: 
     failed,
     missing_features: [...new Set(features)].sort().slice(0, NAMED_MAX),
     recommendations: [
-      ...(transient > 0 ? [`${transient} failures are transient: retry the batch.`] : []),
+      ...(transient > 0 ? [`${counted(transient, 'failure')} may pass by themselves: retry the batch.`] : []),
       ...(failed > transient
-        ? [`${failed - transient} failures need a change first: see its failed documents.`]
+        ? [
+            `${counted(failed - transient, 'failure')} ${failed - transient === 1 ? 'needs' : 'need'} a change first: see its failed documents.`,
+          ]
         : []),
       ...[...new Set(advices)].sort().slice(0, NAMED_MAX),
     ],

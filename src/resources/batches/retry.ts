@@ -2,7 +2,7 @@ import { newId } from '../../core/ids.ts'
 import type { Scope } from '../../core/scope.ts'
 import type { TaskStatus } from '../../core/task-status.ts'
 import { timestamp } from '../../core/time.ts'
-import { logTier } from '../../engine/ingest/batch-log.ts'
+import { counted, logTier } from '../../engine/ingest/batch-log.ts'
 import { addCounters } from '../../engine/ingest/store.ts'
 import { type RetryRows, startTier, type TierDeps } from '../../engine/ingest/tiers.ts'
 import type { Trx } from '../../platform/db/db.ts'
@@ -51,7 +51,7 @@ export async function retryFailures(
   const { rerun_since } = running
   await store.updateBatch(trx, scope, batch_id, { rerun_since, progress_at: rerun_since })
   await logTier(trx, scope, { batch_id, tier_num: first }, [
-    `${retried_count} failed rows are retried as task ${task_id}.`,
+    `Retried as task ${task_id}: ${counted(retried_count, 'failed row')}.`,
   ])
   await startTier(trx, scope, deps, running, first)
   return {
@@ -59,7 +59,7 @@ export async function retryFailures(
     status: 'IN_PROGRESS',
     task_id,
     ...counts,
-    message: `Retrying ${retried_count} failed rows.`,
+    message: `Retrying ${counted(retried_count, 'failed row')}.`,
   }
 }
 
