@@ -12,7 +12,7 @@ type Loc = (string | number)[]
 /** Rules of a bucket schema beyond its shape: size, depth, and defaults that fit their fields. */
 export function checkBucketSchema(schema: BucketSchema, loc: Loc, violations: Violation[]): void {
   const add = (at: Loc, msg: string) => void violations.push({ loc: at, msg, type: 'value_error' })
-  if (JSON.stringify(schema).length > SCHEMA_JSON_MAX) {
+  if (Buffer.byteLength(JSON.stringify(schema)) > SCHEMA_JSON_MAX) {
     add(loc, `A bucket schema may be at most ${SCHEMA_JSON_MAX} bytes long`)
     return
   }

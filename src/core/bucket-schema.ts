@@ -38,9 +38,12 @@ export type BucketSchemaField = {
 
 export type BucketSchema = { properties: Record<string, BucketSchemaField>; [extra: string]: unknown }
 
+/** Values of a key are short, yet its text is hashed, shown in errors and compared. */
+const UNIQUE_KEY_FIELDS_MAX = 32
+
 export const UniqueKeyConfig = Type.Object(
   {
-    fields: Type.Array(Type.String(), { minItems: 1 }),
+    fields: Type.Array(Type.String(), { minItems: 1, maxItems: UNIQUE_KEY_FIELDS_MAX }),
     default_policy: Type.Optional(Nullable(Type.Enum(['insert', 'update', 'upsert']))),
   },
   { $id: 'UniqueKeyConfig' },

@@ -4,6 +4,7 @@ import type { TaskStatus } from '../../core/task-status.ts'
 import { type Db, inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
 import { insertTask } from '../tasks/index.ts'
+import { auditDeletion } from './audit.ts'
 import { bucketNotFound, DELETING, findBucket } from './record.ts'
 import type { DeleteBucketResponse } from './schemas.ts'
 import * as store from './store.ts'
@@ -34,6 +35,7 @@ export function deleteBucket(
       total: object_count,
     })
     await store.updateBucket(trx, scope, row, { status: DELETING, delete_task_id: task_id })
+    await auditDeletion(trx, scope, row)
     const payload: DeleteBucketPayload = { bucket_id, task_id }
     await queue.enqueue(trx, [
       {

@@ -33,15 +33,40 @@ export function checkBucket(
 }
 
 export function checkJsonSize(value: unknown, member: string, violations: Violation[]): void {
-  if (value === undefined || value === null || JSON.stringify(value).length <= METADATA_JSON_MAX) return
+  if (value === undefined || value === null || Buffer.byteLength(JSON.stringify(value)) <= METADATA_JSON_MAX)
+    return
   const msg = `May be at most ${METADATA_JSON_MAX} bytes of JSON`
   violations.push({ loc: ['body', member], msg, type: 'value_error' })
 }
 
 /** Locking is for administrators. Saying what is already so is no change: clients send back what they got. */
 export function checkLock(caller: Caller, wanted: boolean | undefined, current: boolean): void {
-  if (wanted === undefined || wanted === current) return
-  if (PERMISSIONS.indexOf(caller.permission) < PERMISSIONS.indexOf('admin'))
+  if (wanted !== undefined && wanted !== current) requireAdmin(caller)
+}
+
+/** What an administrator may make of a bucket that is not being deleted. */
+const OPERATOR_STATUSES: readonly string[] = ['ACTIVE', 'ARCHIVED', 'SUSPENDED']
+
+/**
+ * The new status of a bucket, or undefined when it stays. Archived and suspended buckets are read only;
+ * administrators set that and take it back. Throws `permission_denied`, 422.
+ */
+export function checkStatus(
+  caller: Caller,
+  wanted: string | null | undefined,
+  current: string,
+): string | undefined {
+  if (wanted === undefined || wanted === null || wanted === current) return undefined
+  if (!OPERATOR_STATUSES.includes(wanted))
+    throw new ValidationError([
+      { loc: ['body', 'status'], msg: "Input should be 'ACTIVE', 'ARCHIVED' or 'SUSPENDED'", type: 'enum' },
+    ])
+  requireAdmin(caller)
+  return wanted
+}
+
+function requireAdmin({ permission }: Caller): void {
+  if (PERMISSIONS.indexOf(permission) < PERMISSIONS.indexOf('admin'))
     throw new KuraError('permission_denied', { permission: 'admin' })
 }
 

@@ -44,7 +44,13 @@ export const UpdateBucketBody = Type.Object(
 export type UpdateBucketBody = Static<typeof UpdateBucketBody>
 
 export const PatchBucketBody = Type.Object(
-  { ...UpdateBucketBody.properties, bucket_schema: optional(BucketSchema), ...extensions },
+  {
+    ...UpdateBucketBody.properties,
+    bucket_schema: optional(BucketSchema),
+    ...extensions,
+    /** Set by administrators; the value of a bucket that is being deleted is only sent back. */
+    status: optional(TaskStatusEnum),
+  },
   { $id: 'BucketPatchRequest' },
 )
 export type PatchBucketBody = Static<typeof PatchBucketBody>

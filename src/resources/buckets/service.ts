@@ -6,13 +6,15 @@ import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { type Db, inTransaction, isUniqueViolation, type Trx } from '../../platform/db/db.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
+import { auditChange, auditCreation } from './audit.ts'
 import { deleteBucket } from './delete.ts'
 import { BucketLister } from './list.ts'
-import { bucketNotFound, findBucket, requireActive } from './record.ts'
+import { bucketNotFound, DELETING, findBucket, requireActive } from './record.ts'
 import {
   checkBucket,
   checkLock,
   checkSchemaChange,
+  checkStatus,
   checkUniqueKeyUnchanged,
   isEmptyPatch,
   maskSecrets,
@@ -55,7 +57,10 @@ export class BucketService {
       created_at: timestamp(),
     }
     await namedUniquely(bucket_name, () =>
-      inTransaction(this.#db, (trx) => store.insertBucket(trx, scope, bucket)),
+      inTransaction(this.#db, async (trx) => {
+        await store.insertBucket(trx, scope, bucket)
+        await auditCreation(trx, scope, bucket)
+      }),
     )
     return this.get(scope, bucket.bucket_id)
   }
@@ -74,21 +79,30 @@ export class BucketService {
 
   /** Sets the given members; `metadata` is replaced. */
   replace(scope: Scope, identifier: string, body: UpdateBucketBody): Promise<string> {
-    return this.#change(scope, identifier, body, () => ({
-      ...(typeof body.description === 'string' && { description: body.description }),
-      ...(body.metadata && { metadata: JSON.stringify(body.metadata) }),
-    }))
+    return this.#change(scope, identifier, body, (row) => {
+      requireActive(row)
+      return {
+        ...(typeof body.description === 'string' && { description: body.description }),
+        ...(body.metadata && { metadata: JSON.stringify(body.metadata) }),
+      }
+    })
   }
 
-  /** Merges `metadata` (null removes a key) and sets the other members; null clears where that is possible. */
+  /**
+   * Merges `metadata` (null removes a key) and sets the other members; null clears where that is
+   * possible. Throws `bucket_inactive` unless it is the status itself that changes.
+   */
   update(scope: Scope, caller: Caller, identifier: string, patch: PatchBucketBody): Promise<string> {
     if (isEmptyPatch(patch)) throw new KuraError('empty_update')
     return this.#change(scope, identifier, patch, (row) => {
+      const status = row.status === DELETING ? undefined : checkStatus(caller, patch.status, row.status)
+      if (status === undefined) requireActive(row)
       checkLock(caller, patch.is_locked, row.is_locked === 1)
       if (patch.bucket_schema) checkSchemaChange(patch.bucket_schema, row)
       const metadata = patch.metadata && mergeMetadata(JSON.parse(row.metadata), patch.metadata)
       if (metadata) checkBucket({ metadata })
       return {
+        ...(status !== undefined && { status }),
         ...(patch.description !== undefined && { description: patch.description }),
         ...(metadata && { metadata: JSON.stringify(metadata) }),
         ...(patch.bucket_schema && { bucket_schema: JSON.stringify(patch.bucket_schema) }),
@@ -126,13 +140,11 @@ export class BucketService {
     return namedUniquely(bucket_name ?? '', () =>
       inTransaction(this.#db, async (trx) => {
         const row = await this.#lock(trx, scope, identifier)
-        requireActive(row)
+        const wanted = changesOf(row)
         checkUniqueKeyUnchanged(body.unique_key, row)
-        await store.updateBucket(trx, scope, row, {
-          ...(bucket_name !== undefined && { bucket_name }),
-          ...changesOf(row),
-          updated_at: timestamp(),
-        })
+        const changes = { ...(bucket_name !== undefined && { bucket_name }), ...wanted }
+        await store.updateBucket(trx, scope, row, { ...changes, updated_at: timestamp() })
+        await auditChange(trx, scope, row, changes)
         return (await store.readBucketJson(trx, scope, row.bucket_id))!
       }),
     )
