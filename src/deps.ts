@@ -105,7 +105,15 @@ export async function createDeps(
       files,
       http,
       config,
-      process: (scope, bucket_id, object_ids) => batches.createAndSubmit(scope, { bucket_id, object_ids }),
+      process: {
+        submit: (trx, scope, bucket_id, object_ids) =>
+          batches.createAndSubmit(
+            scope,
+            { bucket_id, object_ids, request_id: scope.actor?.requestId ?? null },
+            trx,
+          ),
+        wake: () => queue.wake(),
+      },
     }),
     batches,
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),

@@ -137,7 +137,13 @@ for (const dialect of DIALECTS) {
       const id = await keyed({ fields: ['sku'], default_policy: 'upsert' })
       const { db, files, http, config } = kura.deps
       const servers = [1, 2].map(() =>
-        createObjectService({ db, files, http, config, process: async () => null }),
+        createObjectService({
+          db,
+          files,
+          http,
+          config,
+          process: { submit: async () => null, wake: () => undefined },
+        }),
       )
       const objects = Array.from({ length: 30 }, (_, i) => ({ sku: `k${i}`, title: 'T' }))
       const query = { policy: null, auto_process: false }

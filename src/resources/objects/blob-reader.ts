@@ -34,17 +34,29 @@ type Content = {
   is_guess?: boolean
 }
 
-export type BlobReaderOptions = { files: Files; urls: UrlFetcher; inline_limit_bytes: number }
+/** The file of a COMPLETED upload of the bucket. Throws `upload_not_found` and `upload_not_confirmed`. */
+export type FindUpload = (scope: Scope, bucket_id: string, upload_id: string) => Promise<string>
+
+export type BlobReaderOptions = {
+  files: Files
+  urls: UrlFetcher
+  findUpload: FindUpload
+  inline_limit_bytes: number
+}
+
+type ReadOptions = { bucket_id: string; storage_class: string | null; signal?: AbortSignal }
 
 /** Turns the blobs of a request into entries with durable bytes behind them. */
 export class BlobReader {
   readonly #files: Files
   readonly #urls: UrlFetcher
+  readonly #findUpload: FindUpload
   readonly #inline_limit_bytes: number
 
-  constructor({ files, urls, inline_limit_bytes }: BlobReaderOptions) {
+  constructor({ files, urls, findUpload, inline_limit_bytes }: BlobReaderOptions) {
     this.#files = files
     this.#urls = urls
+    this.#findUpload = findUpload
     this.#inline_limit_bytes = inline_limit_bytes
   }
 
@@ -53,14 +65,15 @@ export class BlobReader {
     scope: Scope,
     schema: BucketSchema | null,
     request: BlobRequest,
-    options: { storage_class: string | null; signal?: AbortSignal },
+    options: ReadOptions,
   ): Promise<PreparedBlob> {
     const { source, type, loc } = request
     if ('kept_blob_id' in source)
       return { kind: 'kept', property: request.property ?? '', blob_id: source.kept_blob_id }
-    if ('upload_id' in source)
-      throw new KuraError('upload_not_found', { resource: 'upload', id: source.upload_id })
-    const parsed = readSource(type, source.data, { limit_bytes: this.#inline_limit_bytes, loc })
+    const parsed: BlobSource =
+      'upload_id' in source
+        ? { kind: 'file', file_id: await this.#findUpload(scope, options.bucket_id, source.upload_id) }
+        : readSource(type, source.data, { limit_bytes: this.#inline_limit_bytes, loc })
     const content = await this.#content(scope, parsed, request, options)
     try {
       return await settle(schema, request, content)
@@ -74,7 +87,7 @@ export class BlobReader {
     scope: Scope,
     source: BlobSource,
     request: BlobRequest,
-    options: { storage_class: string | null; signal?: AbortSignal },
+    options: ReadOptions,
   ): Promise<Content> {
     switch (source.kind) {
       case 'json':
@@ -105,7 +118,7 @@ export class BlobReader {
         return urlContent(
           request.canonicalize
             ? await this.#urls.copy(scope, source.url, options)
-            : await this.#urls.check(source.url, options),
+            : await this.#urls.check(scope, source.url, options),
           source,
         )
     }

@@ -18,24 +18,45 @@ export type FetchedUrl = {
 
 export type FetchOptions = { storage_class: string | null; signal?: AbortSignal }
 
+/** What stands behind an `s3://` or `gs://` address. */
+export type OpenedAddress = {
+  /** MUST be read, to its end or left early, or be given up with `discard`. */
+  body: AsyncIterable<Uint8Array>
+  mime_type: string | null
+  size_bytes: number | null
+  discard(): void
+}
+
+/**
+ * Opens an address with the credentials of a connection that covers it; null when none does. More than
+ * `limit_bytes` and everything else that is wrong with it throws, as for URLs.
+ */
+export type OpenAddress = (
+  scope: Scope,
+  address: string,
+  options: { limit_bytes: number; signal?: AbortSignal },
+) => Promise<OpenedAddress | null>
+
+type UrlFetcherOptions = { http: HttpClient; files: Files; openAddress: OpenAddress; limit_bytes: number }
+
 /** Source URLs of blobs. Whatever is wrong with one is a 400 of type URLValidationError. */
 export class UrlFetcher {
   readonly #http: HttpClient
   readonly #files: Files
+  readonly #openAddress: OpenAddress
   readonly #limit_bytes: number
 
-  constructor({ http, files, limit_bytes }: { http: HttpClient; files: Files; limit_bytes: number }) {
+  constructor({ http, files, openAddress, limit_bytes }: UrlFetcherOptions) {
     this.#http = http
     this.#files = files
+    this.#openAddress = openAddress
     this.#limit_bytes = limit_bytes
   }
 
   /** Streams the bytes into our store. */
   async copy(scope: Scope, url: string, { storage_class, signal }: FetchOptions): Promise<FetchedUrl> {
-    const response = await this.#get(url, COPY_TIMEOUT_MS, signal)
-    requireSuccess(response)
-    const { filename, mime_type: declared } = describe(response)
-    const staged = await this.#files.stage(scope, response.body, {
+    const { body, filename, mime_type: declared } = await this.#open(scope, url, signal)
+    const staged = await this.#files.stage(scope, body, {
       mime_type: declared ?? 'application/octet-stream',
       filename,
       limit_bytes: this.#limit_bytes,
@@ -52,8 +73,12 @@ export class UrlFetcher {
   }
 
   /** Asks only whether the file is there and what it is; the bytes are fetched when they are processed. */
-  async check(url: string, { signal }: FetchOptions): Promise<FetchedUrl> {
-    requireWeb(url)
+  async check(scope: Scope, url: string, { signal }: FetchOptions): Promise<FetchedUrl> {
+    if (isStoreAddress(url)) {
+      const { discard, filename, mime_type, size_bytes } = await this.#openStored(scope, url, signal)
+      discard()
+      return { staged: null, filename, mime_type, size_bytes }
+    }
     const options = { limit_bytes: this.#limit_bytes, timeout_ms: CHECK_TIMEOUT_MS, signal }
     let response = await this.#http.request(url, { ...options, method: 'HEAD' })
     // Signed URLs and small servers know only GET; its body is not read.
@@ -64,19 +89,32 @@ export class UrlFetcher {
     return { ...describe(response), size_bytes: Number.isSafeInteger(size) ? size : null, staged: null }
   }
 
-  #get(url: string, timeout_ms: number, signal: AbortSignal | undefined): Promise<OutboundResponse> {
-    requireWeb(url)
-    return this.#http.request(url, { limit_bytes: this.#limit_bytes, timeout_ms, signal })
+  async #open(scope: Scope, url: string, signal: AbortSignal | undefined): Promise<Opened> {
+    if (isStoreAddress(url)) return this.#openStored(scope, url, signal)
+    const options = { limit_bytes: this.#limit_bytes, timeout_ms: COPY_TIMEOUT_MS, signal }
+    const response = await this.#http.request(url, options)
+    requireSuccess(response)
+    return { body: response.body, ...describe(response) }
+  }
+
+  async #openStored(
+    scope: Scope,
+    address: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Opened & OpenedAddress> {
+    const opened = await this.#openAddress(scope, address, { limit_bytes: this.#limit_bytes, signal })
+    if (!opened) {
+      const reason = `no connection of this server covers ${address.slice(0, 5).toLowerCase()} addresses like it.`
+      throw new KuraError('url_not_usable', { reason })
+    }
+    const filename = safeFilename(address)
+    return { ...opened, filename, mime_type: opened.mime_type ?? mimeOfFilename(filename) }
   }
 }
 
-function requireWeb(url: string): void {
-  const scheme = url.slice(0, url.indexOf(':') + 3).toLowerCase()
-  if (scheme === 's3://' || scheme === 'gs://')
-    throw new KuraError('url_not_usable', {
-      reason: `no connection of this server covers ${scheme} addresses.`,
-    })
-}
+type Opened = { body: AsyncIterable<Uint8Array>; filename: string | null; mime_type: string | null }
+
+const isStoreAddress = (url: string) => /^(?:s3|gs):\/\//i.test(url)
 
 function requireSuccess(response: OutboundResponse): void {
   if (response.status >= 200 && response.status < 300) return

@@ -1,3 +1,6 @@
+export type { FindUpload } from './blob-reader.ts'
 export { createObjectService } from './create-service.ts'
+export type { OpenAddress, OpenedAddress } from './fetch-url.ts'
+export type { ProcessObjects, StartedBatch } from './object-writes.ts'
 export { objectRoutes } from './routes.ts'
-export type { ObjectService, ProcessObjects, StartedBatch } from './service.ts'
+export type { ObjectService } from './service.ts'

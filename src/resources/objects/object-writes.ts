@@ -1,9 +1,10 @@
 import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import { Grouping } from '../../lib/grouping.ts'
-import { type Db, inTransaction, isDeadlock, isUniqueViolation } from '../../platform/db/db.ts'
+import { type Db, inTransaction, isDeadlock, isUniqueViolation, type Trx } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
 import type { BucketRecord } from '../buckets/index.ts'
+import { creationEvents } from './events.ts'
 import type { PreparedObject } from './prepare.ts'
 import { ObjectWriter, stagedOf, type WriteResult } from './write.ts'
 
@@ -13,7 +14,31 @@ const GROUP_MAX = 200
 const ATTEMPTS_MAX = 5
 
 type Target = { scope: Scope; bucket: BucketRecord }
-type Item = { target: Target; objects: readonly PreparedObject[] }
+type Item = { target: Target; objects: readonly PreparedObject[] } & CreateOptions
+
+export type CreateOptions = {
+  /** The objects came in one request for many: one event tells of them. */
+  together: boolean
+  /** Make and submit a batch of what was written. */
+  process: boolean
+}
+
+/** What became of the objects of one request, and the batch that was submitted for them. */
+export type Created = { results: WriteResult[]; started: StartedBatch | null }
+
+/** A batch that was made and submitted for new objects. */
+export type StartedBatch = { batch_id: string; task_id: string }
+
+/**
+ * `?auto_process=true`: makes and submits a batch of objects. Given by the composition root, because
+ * batches look at objects and so objects do not look at batches.
+ */
+export type ProcessObjects = {
+  /** In the transaction that writes the objects; null when no collection reads the bucket. */
+  submit(trx: Trx, scope: Scope, bucket_id: string, object_ids: string[]): Promise<StartedBatch | null>
+  /** Tells the workers, after the commit. */
+  wake(): void
+}
 
 /**
  * Commits objects. Concurrent requests to one bucket share a transaction, because a durable commit
@@ -22,23 +47,26 @@ type Item = { target: Target; objects: readonly PreparedObject[] }
 export class ObjectWrites {
   readonly #db: Db
   readonly #files: Files
-  readonly #groups: Grouping<Item, WriteResult[]>
+  readonly #process: ProcessObjects
+  readonly #groups: Grouping<Item, Created>
 
-  constructor({ db, files }: { db: Db; files: Files }) {
+  constructor({ db, files, process }: { db: Db; files: Files; process: ProcessObjects }) {
     this.#db = db
     this.#files = files
+    this.#process = process
     this.#groups = new Grouping({ run: (_key, items) => this.#createAll(items), items_max: GROUP_MAX })
   }
 
   /** Each object is judged alone; a fault of the server rejects and leaves nothing behind. */
-  async create(target: Target, objects: readonly PreparedObject[]): Promise<WriteResult[]> {
+  async create(target: Target, objects: readonly PreparedObject[], options: CreateOptions): Promise<Created> {
     const { scope, bucket } = target
     const staged = stagedOf(objects)
     let kept: string[] = []
     try {
-      const results = await this.#groups.add(`${scope.namespaceId} ${bucket.bucket_id}`, { target, objects })
-      kept = results.flatMap((result) => ('object' in result ? fileIdsOf(result.object) : []))
-      return results
+      const key = `${scope.namespaceId} ${bucket.bucket_id}`
+      const created = await this.#groups.add(key, { target, objects, ...options })
+      kept = created.results.flatMap((result) => ('object' in result ? fileIdsOf(result.object) : []))
+      return created
     } finally {
       await this.#files.discard(staged, kept)
     }
@@ -51,13 +79,38 @@ export class ObjectWrites {
     return result
   }
 
-  async #createAll(items: Item[]): Promise<WriteResult[][]> {
+  async #createAll(items: Item[]): Promise<Created[]> {
     const [{ target }] = items as [Item, ...Item[]]
-    const results = await this.change(target, (writer) =>
-      writer.create(items.flatMap(({ objects }) => objects)),
+    const created = await this.change(target, async (writer) => {
+      const results = await writer.create(items.flatMap(({ objects }) => objects))
+      const next = results[Symbol.iterator]()
+      const all: Created[] = []
+      for (const item of items) {
+        const own = item.objects.map(() => next.next().value!)
+        writer.events.push(...creationEvents(own, item))
+        all.push({ results: own, started: item.process ? await this.#submit(writer.trx, item, own) : null })
+      }
+      return all
+    })
+    if (created.some(({ started }) => started)) this.#process.wake()
+    return created
+  }
+
+  /** Objects that were found unchanged have been processed, or will be, on their own. */
+  async #submit(
+    trx: Trx,
+    { target: { scope, bucket } }: Item,
+    results: readonly WriteResult[],
+  ): Promise<StartedBatch | null> {
+    const objects = results.flatMap((result) =>
+      'object' in result && result.how !== 'unchanged' ? [result.object] : [],
     )
-    const next = results[Symbol.iterator]()
-    return items.map(({ objects }) => objects.map(() => next.next().value!))
+    if (objects.length === 0) return null
+    // Two objects of a request with one key are one object.
+    const object_ids = [...new Set(objects.map(({ object_id }) => object_id))]
+    const started = await this.#process.submit(trx, scope, bucket.bucket_id, object_ids)
+    if (started) for (const object of objects) object.status = 'PENDING'
+    return started
   }
 
   async #transaction<T>(

@@ -48,16 +48,24 @@ export async function prepareNew(
   request: ObjectRequest,
   policy: Policy | null,
 ): Promise<PreparedObject> {
-  const { bucket } = options
+  const key = checkNew(options.bucket, request, policy)
+  const blobs = await stageBlobs(options, request)
+  return { request, blobs, key }
+}
+
+/** What can be told of a new object before its blobs are looked at; returns its key. */
+export function checkNew(
+  bucket: BucketRecord,
+  request: ObjectRequest,
+  policy: Policy | null,
+): PreparedObject['key'] {
   for (const { source, loc } of request.blobs) {
     if ('kept_blob_id' in source) throw valueError([...loc, 'data'], 'Send exactly one of data and upload_id')
   }
   // Whether update and upsert meet an object, which may hold the rest, only the transaction knows.
   const isNew = policy === null || policy === 'insert'
   if (isNew) newFields(bucket.schema, request, propertiesOf(request))
-  const key = policy ? keyOf(bucket, request, policy) : null
-  const blobs = await stageBlobs(options, request)
-  return { request, blobs, key }
+  return policy ? keyOf(bucket, request, policy) : null
 }
 
 function keyOf({ unique_key, schema }: BucketRecord, request: ObjectRequest, policy: Policy) {
@@ -104,7 +112,7 @@ async function stageBlobs(
   { files, reader, scope, bucket, signal }: PrepareOptions,
   { blobs }: ObjectRequest,
 ): Promise<PreparedBlob[]> {
-  const options = { storage_class: bucket.storage_class, signal }
+  const options = { bucket_id: bucket.bucket_id, storage_class: bucket.storage_class, signal }
   const settled = await mapConcurrently(blobs, BLOBS_AT_ONCE, (blob) =>
     reader.read(scope, bucket.schema, blob, options).then(
       (prepared) => ({ prepared }),

@@ -162,9 +162,22 @@ function placeOf(schema: BucketSchema | null, type: FieldType | undefined): Plac
   return { property, type: property === null ? null : schema.properties[property]!.type, candidates }
 }
 
+/** As long as the keys of an object store may be. */
+const KEY_PREFIX_BYTES_MAX = 1024
+
+/**
+ * A key prefix is a name and no place in a file system (bytes lie under ids of ours), so it is kept as
+ * given: any normal form, names that Windows reserves, leading slashes. Refused is what another tool
+ * that copies objects to a disk or a store could be hurt by.
+ */
 function checkKeyPrefix(key_prefix: string | null | undefined, loc: Loc, violations: Violation[]): void {
-  if (key_prefix?.split(/[/\\]/).includes('..'))
+  if (!key_prefix) return
+  if (key_prefix.split(/[/\\]/).some((segment) => segment.trim() === '..'))
     refuse(violations, loc, 'A key prefix may not lead upwards (..)')
+  if (/\p{Cc}/u.test(key_prefix) || !key_prefix.isWellFormed())
+    refuse(violations, loc, 'A key prefix may not hold control characters or unpaired surrogates')
+  if (Buffer.byteLength(key_prefix) > KEY_PREFIX_BYTES_MAX)
+    refuse(violations, loc, `A key prefix may have at most ${KEY_PREFIX_BYTES_MAX} bytes in UTF-8`)
 }
 
 function refuse(violations: Violation[], loc: Loc, msg: string): null {

@@ -10,9 +10,10 @@ import type { BlobReader } from './blob-reader.ts'
 import { removeDocumentsOf } from './cascade.ts'
 import { prepareMany, summarize } from './create-many.ts'
 import { dropObjectsFromDrafts } from './drop-from-drafts.ts'
+import { objectEvent } from './events.ts'
 import { listObjects } from './list.ts'
 import { readQuery } from './list-query.ts'
-import type { ObjectWrites } from './object-writes.ts'
+import type { Created, ObjectWrites } from './object-writes.ts'
 import {
   type PreparedObject,
   type PrepareOptions,
@@ -43,25 +44,11 @@ const PRESIGNED_SECONDS = 3600
 /** Aggregations that run at the same time in one process: each may hold many megabytes. */
 const AGGREGATIONS_MAX = 2
 
-/** A batch that was made and submitted for new objects. */
-export type StartedBatch = { batch_id: string; task_id: string }
-
-/**
- * `?auto_process=true`: makes and submits a batch of new objects; null when no collection reads the
- * bucket. Given by the composition root: batches look at objects, so objects do not look at batches.
- */
-export type ProcessObjects = (
-  scope: Scope,
-  bucket_id: string,
-  object_ids: string[],
-) => Promise<StartedBatch | null>
-
 export type ObjectServiceOptions = {
   db: Db
   files: Files
   reader: BlobReader
   writes: ObjectWrites
-  process: ProcessObjects
 }
 
 type Options = { signal?: AbortSignal }
@@ -79,15 +66,13 @@ export class ObjectService {
   readonly #files: Files
   readonly #reader: BlobReader
   readonly #writes: ObjectWrites
-  readonly #processObjects: ProcessObjects
   readonly #aggregations = new Gate(AGGREGATIONS_MAX)
 
-  constructor({ db, files, reader, writes, process }: ObjectServiceOptions) {
+  constructor({ db, files, reader, writes }: ObjectServiceOptions) {
     this.#db = db
     this.#files = files
     this.#reader = reader
     this.#writes = writes
-    this.#processObjects = process
   }
 
   async create(
@@ -101,11 +86,11 @@ export class ObjectService {
     const policy = resolvePolicy(bucket, query.policy)
     const request = readObject(bucket.schema, body, ['body'])
     const prepared = await prepareNew(this.#preparing(scope, bucket, signal), request, policy)
-    const [result] = await this.#writes.create({ scope, bucket }, [prepared])
+    const options = { together: false, process: query.auto_process }
+    const { results, started } = await this.#writes.create({ scope, bucket }, [prepared], options)
+    const [result] = results
     if ('error' in result!) throw result.error
-    const written = result as Written
-    const started = query.auto_process ? await this.#process(scope, bucket, [written]) : null
-    return { ...presentWritten(bucket, written), ...started }
+    return { ...presentWritten(bucket, result as Written), ...started }
   }
 
   /** Objects are judged one by one: 200 unless every one of them fails. */
@@ -121,13 +106,14 @@ export class ObjectService {
     const options = this.#preparing(scope, bucket, signal)
     const prepared = await prepareMany(options, objects, policy)
     const good = prepared.filter((one) => 'blobs' in one)
-    const results = good.length > 0 ? await this.#writes.create({ scope, bucket }, good) : []
+    const { results, started }: Created =
+      good.length > 0
+        ? await this.#writes.create({ scope, bucket }, good, { together: true, process: query.auto_process })
+        : { results: [], started: null }
     const next = results[Symbol.iterator]()
     const outcomes = prepared.map((one) => ('error' in one ? one : next.next().value!))
-    const written = outcomes.filter((outcome) => 'object' in outcome)
     const response = summarize(bucket, outcomes)
-    if (written.length === 0) throw new KuraError('all_objects_failed', response)
-    const started = query.auto_process ? await this.#process(scope, bucket, written) : null
+    if (response.succeeded_count === 0) throw new KuraError('all_objects_failed', response)
     return { ...response, ...started }
   }
 
@@ -204,6 +190,7 @@ export class ObjectService {
       return await this.#writes.change({ scope, bucket }, async (writer) => {
         const current = await writer.lock(object_id)
         const written = await writer.update(current, prepared, { null_removes, restart: false })
+        writer.events.push(objectEvent('object.updated', written.object))
         kept = written.object.blobs.flatMap(({ file_id }) => file_id ?? [])
         return written
       })
@@ -225,7 +212,9 @@ export class ObjectService {
     const bucket = await this.#writableBucket(scope, bucket_identifier)
     await this.#writes.change({ scope, bucket }, async (writer) => {
       await dropObjectsFromDrafts(writer.trx, scope, [object_id])
-      await writer.remove(await writer.lock(object_id))
+      const object = await writer.lock(object_id)
+      await writer.remove(object)
+      writer.events.push(objectEvent('object.deleted', object))
       if (cascade)
         writer.orphans.push(...(await removeDocumentsOf(writer.trx, scope, this.#files, object_id)))
     })
@@ -245,11 +234,5 @@ export class ObjectService {
     if (base_url === null) return null
     return (file_id) =>
       this.#files.signedUrl(scope, file_id, { base_url, expires_in_seconds: PRESIGNED_SECONDS })
-  }
-
-  /** Objects that were found unchanged have been processed, or will be, on their own. */
-  async #process(scope: Scope, bucket: BucketRecord, written: Written[]): Promise<StartedBatch | null> {
-    const object_ids = written.flatMap(({ object, how }) => (how === 'unchanged' ? [] : [object.object_id]))
-    return object_ids.length > 0 ? this.#processObjects(scope, bucket.bucket_id, object_ids) : null
   }
 }

@@ -7,6 +7,7 @@ import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { uniqueKeyOf } from '../../core/unique-key.ts'
 import type { Trx } from '../../platform/db/db.ts'
+import { type NewEvent, recordEvents } from '../../platform/events/outbox.ts'
 import type { Files, OrphanedFile, StagedFile } from '../../platform/files/files.ts'
 import { type BucketRecord, changeObjectStats } from '../buckets/index.ts'
 import type { PreparedBlob } from './blob-reader.ts'
@@ -33,6 +34,8 @@ export class ObjectWriter {
   readonly #removed: number[] = []
   /** Bytes to delete once the transaction has committed. */
   readonly orphans: OrphanedFile[] = []
+  /** What webhooks are told of, in the same transaction. */
+  readonly events: NewEvent[] = []
 
   constructor(trx: Trx, { scope, bucket, files }: { scope: Scope; bucket: BucketRecord; files: Files }) {
     this.trx = trx
@@ -206,10 +209,11 @@ export class ObjectWriter {
     this.orphans.push(...(await this.#files.releaseFiles(this.trx, this.#scope, ownerOf(after), dropped)))
   }
 
-  /** MUST be the last step of the transaction: the counters of the bucket follow the rows. */
+  /** MUST be the last step of the transaction: counters of the bucket and events follow the rows. */
   async finish(): Promise<void> {
     const changes = { added: this.#added, removed: this.#removed }
     await changeObjectStats(this.trx, this.#scope, this.#bucket.bucket_id, changes)
+    await recordEvents(this.trx, this.#scope, this.events)
   }
 }
 
