@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { collect } from '../../src/lib/streams.ts'
 import { BlobOffsetError, type BlobStore } from '../../src/platform/blobs/blobs.ts'
-import { BLOB_STORES, type OpenedBlobs } from '../support/blob-stores.ts'
+import { BLOB_STORES, listed, type OpenedBlobs } from '../support/blob-stores.ts'
 
 const MIB = 1024 * 1024
 const LIMIT = { limit_bytes: 100 * MIB }
@@ -142,13 +142,13 @@ for (const { name, skip, open } of BLOB_STORES) {
       const key = 'left/over'
       await store.resumable.begin(key, {})
       await store.resumable.append(key, 0, source(0, { end: 10 * MIB }), LIMIT)
-      const found = await Array.fromAsync(store.list('left/'))
+      const found = await listed(store, 'left/')
       assert.equal(found.length, 1)
       assert.notEqual(found[0]!.key, key)
       assert.ok(Math.abs(Date.now() - found[0]!.modified_at_ms) < 60_000)
       await store.delete(found[0]!.key)
       assert.equal(await store.resumable.offset(key), null)
-      assert.deepEqual(await Array.fromAsync(store.list('left/')), [])
+      assert.deepEqual(await listed(store, 'left/'), [])
     })
   })
 }

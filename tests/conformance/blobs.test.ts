@@ -1,25 +1,25 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
+import { mapConcurrently } from '../../src/lib/concurrency.ts'
 import { collect } from '../../src/lib/streams.ts'
-import { BlobMissingError, type BlobStore } from '../../src/platform/blobs/blobs.ts'
-import { FileBlobStore } from '../../src/platform/blobs/file-blobs.ts'
-import { BLOB_STORES, type OpenedBlobs } from '../support/blob-stores.ts'
+import { BlobMismatchError, BlobMissingError, type BlobStore } from '../../src/platform/blobs/blobs.ts'
+import { BLOB_STORES, listed, type OpenedBlobs } from '../support/blob-stores.ts'
 
 const MIB = 1024 * 1024
+const KILLED_WRITER = join(import.meta.dirname, '..', 'support', 'killed-writer.ts')
 const LIMIT = { limit_bytes: 100 * MIB }
 
 for (const { name, skip, open } of BLOB_STORES) {
   describe(`blob store: ${name}`, { skip }, () => {
     let store: BlobStore
     let remains: OpenedBlobs['remains']
+    let config: OpenedBlobs['config']
     let close: OpenedBlobs['close']
     before(async () => {
-      ;({ store, remains, close } = await open())
+      ;({ store, remains, config, close } = await open())
     })
     after(() => close())
 
@@ -31,11 +31,7 @@ for (const { name, skip, open } of BLOB_STORES) {
     }
     const text = async (key: string, range?: { start: number; end: number }) =>
       Buffer.from(await collect(await store.read(key, range))).toString()
-    const keys = async (prefix: string) => {
-      const found: string[] = []
-      for await (const { key } of store.list(prefix)) found.push(key)
-      return found
-    }
+    const keys = async (prefix: string) => (await listed(store, prefix)).map(({ key }) => key)
 
     test('what was put comes back, with its size and hash', async () => {
       const stored = await store.put('a/b/one', stream('hello ', 'world'), LIMIT)
@@ -106,6 +102,39 @@ for (const { name, skip, open } of BLOB_STORES) {
       }
     })
 
+    test('a list of thousands is complete and in order', async () => {
+      const wanted = Array.from({ length: 1100 }, (_, i) => `many/${i % 7}/${String(i).padStart(5, '0')}`)
+      await mapConcurrently(wanted, 16, (key) => store.put(key, stream('x'), LIMIT))
+      assert.deepEqual(await keys('many/'), wanted.sort())
+    })
+
+    test('bytes that do not have the announced hash are refused and replace nothing', async () => {
+      const sha256 = createHash('sha256').update('right').digest('hex')
+      await store.put('b/hash', stream('right'), { ...LIMIT, sha256 })
+      const before = await remains()
+      await assert.rejects(store.put('b/hash', stream('wrong'), { ...LIMIT, sha256 }), BlobMismatchError)
+      const large = Array.from({ length: 10 }, () => randomBytes(MIB))
+      await assert.rejects(store.put('b/hash', stream(...large), { ...LIMIT, sha256 }), BlobMismatchError)
+      assert.equal(await text('b/hash'), 'right')
+      assert.equal(await remains(), before)
+    })
+
+    test('what a killed writer leaves is listed, so that it can be swept', async () => {
+      const child = spawn(process.execPath, [KILLED_WRITER, JSON.stringify(config), 'killed/large'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      // It writes without end and tells when parts are stored.
+      await new Promise((resolve) => child.stdout.once('data', resolve))
+      child.kill('SIGKILL')
+      await new Promise((resolve) => child.once('exit', resolve))
+      assert.equal(await store.size('killed/large'), null)
+      const [leftover, ...more] = await keys('killed/')
+      assert.ok(leftover !== undefined && leftover !== 'killed/large' && more.length === 0)
+      await store.delete(leftover)
+      assert.deepEqual(await keys('killed/'), [])
+      assert.equal(await store.size(leftover), null)
+    })
+
     test('a key that leads out of the store is refused', async () => {
       for (const key of ['../x', 'a/../../x', '/etc/passwd', 'a//b', '', 'a\\b', 'a/\0'])
         await assert.rejects(store.put(key, stream('x'), LIMIT), Error, key)
@@ -147,16 +176,3 @@ for (const { name, skip, open } of BLOB_STORES) {
     })
   })
 }
-
-test('file store: what a killed writer leaves is listed, so that it can be swept', async (t) => {
-  const root = await mkdtemp(join(tmpdir(), 'kura-blobs-'))
-  t.after(() => rm(root, { recursive: true, force: true }))
-  const store = new FileBlobStore(root)
-  await store.put('files/ns/ab/file_1', Readable.from([]), LIMIT)
-  await writeFile(join(root, 'files/ns/ab/file_2.0000.tmp'), 'half')
-  const found: string[] = []
-  for await (const { key } of store.list('files/')) found.push(key)
-  assert.deepEqual(found, ['files/ns/ab/file_1', 'files/ns/ab/file_2.0000.tmp'])
-  await store.delete(found[1]!)
-  assert.equal(await store.size(found[1]!), null)
-})

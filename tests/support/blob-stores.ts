@@ -1,13 +1,15 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { BlobStore } from '../../src/platform/blobs/blobs.ts'
-import { FileBlobStore } from '../../src/platform/blobs/file-blobs.ts'
+import type { BlobListing, BlobStore } from '../../src/platform/blobs/blobs.ts'
 import { openBlobs } from '../../src/platform/blobs/open-blobs.ts'
+import type { S3Config } from '../../src/platform/blobs/s3-settings.ts'
 import { S3_SERVER_MISSING, type S3Server, startS3Server } from './s3-server.ts'
 
 export type OpenedBlobs = {
   store: BlobStore
+  /** The settings that open it, also in another process. */
+  config: S3Config
   /** A second store on the same bytes, as another process would have. */
   reopen(): BlobStore
   /** How many blobs and leftovers there are. */
@@ -23,9 +25,11 @@ export const BLOB_STORES: { name: string; skip: string | false; open(): Promise<
 
 async function openFolder(): Promise<OpenedBlobs> {
   const root = await mkdtemp(join(tmpdir(), 'kura-blobs-'))
+  const config = { storage_url: `file:${root}`, s3_presign: true }
   return {
-    store: new FileBlobStore(root),
-    reopen: () => new FileBlobStore(root),
+    store: openBlobs(config),
+    config,
+    reopen: () => openBlobs(config),
     remains: async () =>
       (await readdir(root, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
         .length,
@@ -36,16 +40,13 @@ async function openFolder(): Promise<OpenedBlobs> {
 async function openS3(): Promise<OpenedBlobs> {
   const server = await startS3Server()
   await server.createBucket('kura')
-  const open = () => openBlobs(s3Config(server))
-  const store = open()
+  const config = s3Config(server)
+  const store = openBlobs(config)
   return {
     store,
-    reopen: open,
-    async remains() {
-      let count = 0
-      for await (const _ of store.list('')) count++
-      return count
-    },
+    config,
+    reopen: () => openBlobs(config),
+    remains: async () => (await listed(store, '')).length,
     close: () => server.stop(),
   }
 }
@@ -61,3 +62,9 @@ export const s3Config = (
   s3_secret_access_key: secret_access_key,
   s3_presign: true,
 })
+
+export async function listed(store: BlobStore, prefix: string): Promise<BlobListing[]> {
+  const found: BlobListing[] = []
+  for await (const one of store.list(prefix)) found.push(one)
+  return found
+}

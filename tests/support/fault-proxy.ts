@@ -66,7 +66,7 @@ function pass(response: IncomingMessage, answer: ServerResponse, fault: Fault): 
   let passed = 0
   response.on('data', (chunk: Buffer) => {
     if (fault?.kind !== 'cut') return void answer.write(chunk)
-    answer.write(chunk.subarray(0, fault.after_bytes - passed))
+    answer.write(chunk.subarray(0, Math.max(0, fault.after_bytes - passed)))
     passed += chunk.byteLength
     if (passed >= fault.after_bytes) setTimeout(() => answer.destroy(), 10)
   })

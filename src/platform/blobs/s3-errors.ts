@@ -16,7 +16,7 @@ export type S3Reason = {
 }
 
 const REFUSED =
-  /^(?:InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|InvalidToken|ExpiredToken|403)$/
+  /^(?:InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|InvalidToken|ExpiredToken|XAdminUserNotFound|403)$/
 const UNREACHABLE = /^(?:ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|TimeoutError)/
 
 /** The name under which S3 or the network tells what went wrong. */
