@@ -132,6 +132,7 @@ for (const dialect of DIALECTS) {
             await queue.enqueue(trx, jobs)
             if (moment === 'enqueue') await dies()
           },
+          wake: () => queue.wake(),
         })
       const healthy = createJobHandlers(app.deps)
       const seen = new Set<string>()
