@@ -5,10 +5,11 @@ import { checkBuckets, checkCollections, checkTotals } from './counters.ts'
 import { checkLeftovers, checkStoredFiles } from './files.ts'
 import type { Finding } from './finding.ts'
 import { checkTexts, checkVectors } from './indexes.ts'
+import { checkJobs } from './jobs.ts'
 
 export type Patient = Pick<Deps, 'db' | 'blobs' | 'files' | 'vectors' | 'lexical'>
 
-/** Compares what must agree: database pages, counters, stored files, indexes. */
+/** Compares what must agree (database pages, counters, stored files, indexes) and looks for stuck jobs. */
 export async function examine(
   { db, blobs, files, vectors, lexical }: Patient,
   { repair }: { repair: boolean },
@@ -22,6 +23,7 @@ export async function examine(
     await checkLeftovers(files, { repair }),
     await checkVectors(vectors, { repair }),
     await checkTexts(lexical, { repair }),
+    await checkJobs(db),
   ]
 }
 

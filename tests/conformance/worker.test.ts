@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pino from 'pino'
+import { checkJobs } from '../../src/doctor/jobs.ts'
 import { type Db, type Dialect, inTransaction } from '../../src/platform/db/db.ts'
 import { DbQueue } from '../../src/platform/queue/db-queue.ts'
 import type { Job, JobHandler, JobKind } from '../../src/platform/queue/queue.ts'
@@ -91,6 +92,21 @@ for (const dialect of DIALECTS) {
       (await jobs()).map(({ status, attempt }) => [status, attempt]),
       Array.from({ length: 4 }, () => ['queued', 0]),
     )
+  })
+
+  test(`a job that fails again and again goes on being tried, and the doctor tells of it (${dialect})`, async (t) => {
+    const { db, worker } = await fixture(t, dialect)
+    const failing = worker(async () => {
+      throw new Error('no disk')
+    })
+    for (let run = 1; run <= 12; run++) {
+      assert.equal((await checkJobs(db)).problems, 0)
+      assert.equal(await failing.runNext(), true)
+      await db.updateTable('jobs').set({ run_at: '2020-01-01T00:00:00.000000Z' }).execute()
+    }
+    const finding = await checkJobs(db)
+    assert.deepEqual([finding.examined, finding.problems], [1, 1])
+    assert.match(finding.detail, /extract fails again and again: no disk/)
   })
 
   test(`a job of an unknown kind stays in the queue (${dialect})`, async (t) => {
