@@ -1,7 +1,17 @@
 import { stat } from 'node:fs/promises'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Command } from 'commander'
 import { ApiError, type ConnectionFlags, connect } from './client.ts'
-import { type IngestReport, ingest } from './ingest/run.ts'
+import { collect, connected, positive } from './flags.ts'
+import { addBatchCommands } from './groups/batches.ts'
+import { addBucketCommands } from './groups/buckets.ts'
+import { addObjectCommands } from './groups/objects.ts'
+import { addKeyCommands, addSecretCommands, addWebhookCommands } from './groups/organization.ts'
+import { addConnectionCommands, addSyncCommands } from './groups/syncs.ts'
+import { addTaskCommands } from './groups/tasks.ts'
+import type { IngestReport } from './ingest/report.ts'
+import { ingest } from './ingest/run.ts'
+import { isTable, TABLE_EXTENSIONS } from './ingest/tables/read-table.ts'
+import { ingestTable } from './ingest/tables/run.ts'
 import { bold, dim, green, json, line, seconds, table, yellow } from './output.ts'
 import { printHits, search } from './search.ts'
 
@@ -11,22 +21,22 @@ const FAILURES_SHOWN = 20
 /** Adds the commands that talk to a running server, as any client does. */
 export function addClientCommands(program: Command): void {
   connected(program.command('ingest'))
-    .argument('<folder>', 'folder whose files go in')
+    .argument('<source>', 'folder whose files go in, or a table: CSV, TSV, JSON Lines or Parquet')
     .requiredOption(
       '--bucket <name>',
       'bucket to put them into; made with collections and a retriever when absent',
     )
-    .description(
-      'Put a folder of texts, pictures and PDFs into a bucket and process it. Run again to resume.',
+    .option(
+      '--map <field=column[:type]>',
+      'table: which columns go in, and as what; may be repeated',
+      collect,
     )
-    .action(async (folder: string, flags: ConnectionFlags & { bucket: string; json?: boolean }) => {
-      if (!(await stat(folder).catch(() => null))?.isDirectory())
-        throw new ApiError(0, `${folder} is not a folder.`, null)
-      const report = await ingest(await connect(flags), {
-        folder,
-        bucket: flags.bucket,
-        quiet: flags.json ?? false,
-      })
+    .option('--unique-key <columns>', 'table: comma list of the columns that name a row')
+    .description(
+      'Put a folder of texts, pictures and PDFs, or the rows of a table, into a bucket and process them. Run again to resume.',
+    )
+    .action(async (source: string, flags: IngestFlags) => {
+      const report = await ingestSource(source, flags)
       if (flags.json) json(report)
       else printReport(report)
       if (report.failed.length > 0) process.exitCode = 2
@@ -50,28 +60,34 @@ export function addClientCommands(program: Command): void {
         else await printHits(result)
       },
     )
+
+  addBucketCommands(program)
+  addObjectCommands(program)
+  addBatchCommands(program)
+  addTaskCommands(program)
+  addConnectionCommands(program)
+  addSyncCommands(program)
+  addWebhookCommands(program)
+  addKeyCommands(program)
+  addSecretCommands(program)
 }
 
-/** The flags of every command that needs a server. */
-function connected(command: Command): Command {
-  return command
-    .option('--url <address>', 'server (KURA_URL)')
-    .option('--key <key>', 'API key (KURA_API_KEY)')
-    .option('--namespace <name>', 'namespace id or name (KURA_NAMESPACE)')
-    .addOption(new Option('--json', 'print JSON for machines'))
-}
+type IngestFlags = ConnectionFlags & { bucket: string; json?: boolean; map?: string[]; uniqueKey?: string }
 
-export function positive(text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('It must be a whole number from 1 on.')
-  return value
+async function ingestSource(source: string, flags: IngestFlags): Promise<IngestReport> {
+  const { bucket, map, uniqueKey, json: quiet = false } = flags
+  const found = await stat(source).catch(() => null)
+  if (found?.isDirectory()) return ingest(await connect(flags), { folder: source, bucket, quiet })
+  if (!found?.isFile() || !isTable(source))
+    throw new ApiError(0, `${source} is neither a folder nor a table (${TABLE_EXTENSIONS.join(', ')}).`, null)
+  const key = uniqueKey?.split(',')
+  return ingestTable(await connect(flags), { path: source, bucket, map, key, quiet })
 }
 
 export function printReport(report: IngestReport): void {
   const { found, unchanged, uploaded, processed, failed, skipped, took_ms, bucket } = report
   line(
-    `${green('Done')} in ${seconds(took_ms)}: ${found} files found, ${unchanged} unchanged, ${uploaded} uploaded, ${processed} processed.`,
+    `${green('Done')} in ${seconds(took_ms)}: ${found} found, ${unchanged} unchanged, ${uploaded} uploaded, ${processed} processed.`,
   )
   const problems = [
     ...failed.map((one) => ({ ...one, kind: 'failed' })),
@@ -80,7 +96,7 @@ export function printReport(report: IngestReport): void {
   if (problems.length > 0) {
     line(yellow(`${failed.length} failed, ${skipped.length} skipped:`))
     table(
-      ['', 'file', 'reason'],
+      ['', 'where', 'reason'],
       problems.slice(0, FAILURES_SHOWN).map(({ kind, path, reason }) => [kind, path, reason]),
     )
     if (problems.length > FAILURES_SHOWN)

@@ -8,6 +8,7 @@ export type SearchHit = {
   score: number
   path?: string
   name?: string
+  title?: string
   text?: string
   page_number?: number
   thumbnail_url?: string
@@ -67,8 +68,8 @@ export async function printHits({ results, took_ms }: SearchResult): Promise<voi
   line(dim(`${results.length} results in ${Math.round(took_ms)} ms`))
 }
 
-function where({ path, name, document_id, page_number }: SearchHit): string {
-  return `${path ?? name ?? document_id}${page_number ? `#${page_number}` : ''}`
+function where({ path, name, title, document_id, page_number }: SearchHit): string {
+  return `${path ?? name ?? title ?? document_id}${page_number ? `#${page_number}` : ''}`
 }
 
 function excerpt(text: string | undefined): string {

@@ -118,7 +118,7 @@ describe('kura on the command line', { timeout: 600_000 }, () => {
       {},
       /No Kura server answers at http:\/\/127\.0\.0\.1:9/,
     ],
-    ['no folder', ['ingest', '/no/such/folder', '--bucket', 'docs'], {}, /is not a folder/],
+    ['no folder', ['ingest', '/no/such/folder', '--bucket', 'docs'], {}, /neither a folder nor a table/],
     ['nothing to search for', ['search'], {}, /Say what to look for/],
     ['an unknown command', ['frobnicate'], {}, /unknown command 'frobnicate'/],
     [

@@ -41,7 +41,7 @@ export async function ensureSetup(client: Client, bucket: string): Promise<Setup
       parameters: {},
     },
   ]
-  for (const kind of kinds) await ensureCollection(client, bucket_id, kind)
+  for (const kind of kinds) await ensureCollection(client, bucket_id, { ...kind, passthrough: PASSTHROUGH })
   const texts = [kinds[0]!.name, kinds[1]!.name]
   await ensureRetriever(
     client,
@@ -58,6 +58,8 @@ export async function ensureSetup(client: Client, bucket: string): Promise<Setup
   }
 }
 
+const PASSTHROUGH = ['path', 'name', 'modified_at']
+
 /** Paragraph-sized pieces: short enough for one vector to mean one thing. */
 const CHUNKS = { split_by: 'words', chunk_size: 120, chunk_overlap: 20 }
 
@@ -67,12 +69,14 @@ type Kind = {
   input: string
   field: string
   parameters: Record<string, unknown>
+  /** Fields that documents take over. */
+  passthrough: readonly string[]
 }
 
-function ensureCollection(
+export function ensureCollection(
   client: Client,
   bucket_id: string,
-  { name, extractor, input, field, parameters }: Kind,
+  { name, extractor, input, field, parameters, passthrough }: Kind,
 ): Promise<void> {
   return ensure(client, `/v1/collections/${path(name)}`, '/v1/collections', {
     collection_name: name,
@@ -82,42 +86,44 @@ function ensureCollection(
       version: 'v1',
       input_mappings: { [input]: field },
       parameters: { ...parameters, extractor_type: extractor },
-      field_passthrough: ['path', 'name', 'modified_at'].map((source_path) => ({ source_path })),
+      field_passthrough: passthrough.map((source_path) => ({ source_path })),
     },
   })
 }
 
-const TEXT = 'mixpeek://text_extractor@v1/multilingual_e5_large_instruct_v1'
-const IMAGE = 'mixpeek://image_extractor@v1/google_siglip_base_v1'
+export const TEXT_URI = 'mixpeek://text_extractor@v1/multilingual_e5_large_instruct_v1'
+export const BM25_URI = 'mixpeek://text_extractor@v1/bm25_sparse'
+export const IMAGE_URI = 'mixpeek://image_extractor@v1/google_siglip_base_v1'
 
 /** Meaning and words fused by rank, over texts and PDFs; pictures take part by the words of their names. */
 const HYBRID = (texts: string[]) => ({
   input_schema: { query: { type: 'text', required: true } },
   stages: [
     searchStage([
-      { feature_uri: TEXT, query: WORDS, top_k: 100, collection_identifiers: texts },
-      { feature_uri: 'mixpeek://text_extractor@v1/bm25_sparse', query: WORDS, top_k: 100 },
+      { feature_uri: TEXT_URI, query: HYBRID_QUERY, top_k: 100, collection_identifiers: texts },
+      { feature_uri: BM25_URI, query: HYBRID_QUERY, top_k: 100 },
     ]),
   ],
 })
 
-const WORDS = { input_mode: 'text', value: '{{INPUT.query}}' }
+/** What a person typed. */
+export const HYBRID_QUERY = { input_mode: 'text', value: '{{INPUT.query}}' }
 
 const LOOK_ALIKES = {
   input_schema: { image: { type: 'image', required: true } },
   stages: [
     searchStage([
-      { feature_uri: IMAGE, query: { input_mode: 'content', value: '{{INPUT.image}}' }, top_k: 100 },
+      { feature_uri: IMAGE_URI, query: { input_mode: 'content', value: '{{INPUT.image}}' }, top_k: 100 },
     ]),
   ],
 }
 
-function searchStage(searches: object[]) {
+export function searchStage(searches: object[]) {
   const parameters = { searches, fusion: 'rrf', final_top_k: 100 }
   return { stage_name: 'search', stage_type: 'filter', config: { stage_id: 'feature_search', parameters } }
 }
 
-function ensureRetriever(
+export function ensureRetriever(
   client: Client,
   name: string,
   collection_identifiers: string[],
@@ -130,7 +136,7 @@ function ensureRetriever(
   })
 }
 
-async function ensure(client: Client, where: string, create: string, body: unknown): Promise<void> {
+export async function ensure(client: Client, where: string, create: string, body: unknown): Promise<void> {
   if (await client.find(where)) return
   try {
     await client.call('POST', create, body)

@@ -1,19 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Client } from '../client.ts'
+import { createBatch, REQUEST_BYTES_MAX, REQUEST_OBJECTS_MAX } from './create.ts'
 import type { FileField, LocalFile } from './files.ts'
-
-/** Objects of one request; the API takes 100. */
-const REQUEST_FILES_MAX = 100
-/** Bytes of files in one request: enough to be quick, little enough to stay light in memory. */
-const REQUEST_BYTES_MAX = 8 * 1024 * 1024
-
-export type UploadFailure = { path: string; reason: string }
-
-type BatchAnswer = {
-  succeeded: { object_id: string }[]
-  failed: { object_index: number; error: string }[]
-}
+import type { Failure } from './work.ts'
 
 /** Files that travel together, in order. */
 export function* requests(files: readonly LocalFile[]): Generator<LocalFile[]> {
@@ -22,7 +12,7 @@ export function* requests(files: readonly LocalFile[]): Generator<LocalFile[]> {
   for (const file of files) {
     if (
       group.length > 0 &&
-      (group.length === REQUEST_FILES_MAX || size_bytes + file.size_bytes > REQUEST_BYTES_MAX)
+      (group.length === REQUEST_OBJECTS_MAX || size_bytes + file.size_bytes > REQUEST_BYTES_MAX)
     ) {
       yield group
       group = []
@@ -39,8 +29,8 @@ export async function upload(
   client: Client,
   bucket: string,
   files: readonly LocalFile[],
-): Promise<{ object_ids: string[]; failures: UploadFailure[] }> {
-  const failures: UploadFailure[] = []
+): Promise<{ object_ids: string[]; failures: Failure[] }> {
+  const failures: Failure[] = []
   const sent: LocalFile[] = []
   const objects: unknown[] = []
   for (const file of files) {
@@ -56,19 +46,6 @@ export async function upload(
   for (const { object_index, error } of answer.failed)
     failures.push({ path: sent[object_index]?.path ?? '?', reason: error })
   return { object_ids: answer.succeeded.map(({ object_id }) => object_id), failures }
-}
-
-async function createBatch(client: Client, bucket: string, objects: unknown[]): Promise<BatchAnswer> {
-  const path = `/v1/buckets/${encodeURIComponent(bucket)}/objects/batch?policy=upsert`
-  try {
-    return await client.call<BatchAnswer>('POST', path, { objects })
-  } catch (error) {
-    // When every object fails the answer is a 400 that carries the same lists.
-    const details = (error as { body?: { error?: { code?: string; details?: BatchAnswer } } }).body?.error
-    if (details?.code === 'all_objects_failed' && details.details)
-      return { succeeded: [], failed: details.details.failed }
-    throw error
-  }
 }
 
 function toObject({ path, field, modified_at, size_bytes }: LocalFile, content: Buffer) {
