@@ -24,6 +24,7 @@ import { objectRoutes } from './resources/objects/index.ts'
 import { findCaller } from './resources/organizations/index.ts'
 import { retrieverRoutes } from './resources/retrievers/index.ts'
 import { taskRoutes } from './resources/tasks/index.ts'
+import { webhookRoutes } from './resources/webhooks/index.ts'
 
 /** Headers beyond the simple ones that browsers may read (contract, transport). */
 const EXPOSED_HEADERS = [
@@ -90,6 +91,7 @@ export async function buildApp(deps: Deps): Promise<App> {
       await v1.register(retrieverRoutes, deps)
       await v1.register(batchRoutes, deps)
       await v1.register(taskRoutes, deps)
+      await v1.register(webhookRoutes, deps)
     },
     { prefix: '/v1' },
   )

@@ -102,6 +102,24 @@ export const ConfigSchema = Type.Object({
     }),
     '',
   ),
+  webhook_allow_http: Defaulted(
+    Type.Boolean({ description: 'Lets webhooks use http; without it they need https.' }),
+    false,
+  ),
+  smtp_url: Type.Optional(
+    Type.String({ description: 'Mail server of e-mail webhooks: smtp(s)://user:password@host:port.' }),
+  ),
+  smtp_from: Defaulted(
+    Type.String({ minLength: 1, description: 'Sender of e-mail webhooks.' }),
+    'kura@localhost',
+  ),
+  local_source_roots: Defaulted(
+    Type.String({
+      description:
+        'Comma list of absolute folders that connections of provider "local" may read; none when empty.',
+    }),
+    '',
+  ),
   body_limit_bytes: Defaulted(
     Type.Integer({ minimum: 1024, description: 'Largest JSON request body.' }),
     100 * MIB,

@@ -31,6 +31,7 @@ import { createObjectService, type ObjectService } from './resources/objects/ind
 import { type Bootstrap, bootstrap } from './resources/organizations/index.ts'
 import { ExecuteService, RetrieverService } from './resources/retrievers/index.ts'
 import { TaskService } from './resources/tasks/index.ts'
+import { createWebhookServices, type WebhookServices } from './resources/webhooks/index.ts'
 
 /** Everything the program is made of. */
 export type Deps = {
@@ -57,6 +58,7 @@ export type Deps = {
   health: HealthService
   namespaces: NamespaceService
   tasks: TaskService
+  webhookServices: WebhookServices
   close(): Promise<void>
 }
 
@@ -123,6 +125,7 @@ export async function createDeps(
     health: new HealthService({ db, blobs, models }),
     namespaces: new NamespaceService({ db, queue, models, extractors: builtinExtractors }),
     tasks,
+    webhookServices: createWebhookServices({ db, queue, secrets, http, config }),
     async close() {
       await Promise.all([models.close(), vectors.close(), lexical.close(), http.close()])
       await db.destroy()

@@ -18,12 +18,13 @@ import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
 import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
 import { cloneNamespaceJob, deleteNamespaceJob } from './resources/namespaces/index.ts'
 import { advanceTasks, insertTask, updateTask } from './resources/tasks/index.ts'
+import { createSender, deliverWebhooksJob, type WebhookSettings } from './resources/webhooks/index.ts'
 
 /** Writes of other resources that ingestion causes. */
 export const ingestEffects: Effects = { insertTask, updateTask, advanceTasks, changeBatchStats }
 
 export type HandlerDeps = {
-  config: Pick<Config, 'row_timeout_seconds'>
+  config: Pick<Config, 'row_timeout_seconds'> & WebhookSettings
   db: Db
   queue: JobQueue
   files: Files
@@ -35,7 +36,7 @@ export type HandlerDeps = {
 
 /** What runs in the background, by kind of job. */
 export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimits> = {}): JobHandlers {
-  const { config, db, queue, files, models, http, logger } = deps
+  const { config, db, queue, files, models, http, secrets, logger } = deps
   const row_timeout_ms = config.row_timeout_seconds * 1000
   return {
     ...ingestHandlers({
@@ -49,6 +50,7 @@ export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimit
       limits: { ...DEFAULT_LIMITS, row_timeout_ms, ...limits },
       log: logger,
     }),
+    deliver_webhook: deliverWebhooksJob({ db, queue, secrets, sender: createSender(http, config) }),
     delete_bucket: deleteBucketJob({ db, files, queue }),
     delete_namespace: deleteNamespaceJob({ db, files, queue }),
     clone_namespace: cloneNamespaceJob({ db, files, queue }),

@@ -1,21 +1,27 @@
 import type { Deps } from './deps.ts'
+import { purgeDeliveries } from './resources/webhooks/index.ts'
 
 const EVERY_MS = 3600_000
 /** Bytes without a row are a crash's remains once no request can still be about to commit them. */
 const ORPHAN_AGE_MS = 24 * 3600_000
 
-/** Removes what has had its time: old tasks, and bytes that no row names. Returns how to stop it. */
+/** Removes what has had its time: old tasks, deliveries and events, and bytes that no row names. Returns how to stop it. */
 export function startHousekeeping({
+  db,
   tasks,
   files,
   logger,
-}: Pick<Deps, 'tasks' | 'files' | 'logger'>): () => void {
+}: Pick<Deps, 'db' | 'tasks' | 'files' | 'logger'>): () => void {
   const run = async () => {
     try {
       const purged = await tasks.purge()
+      const deliveries = await purgeDeliveries(db)
       const swept = await files.sweepOrphans({ older_than_ms: ORPHAN_AGE_MS })
-      if (purged + swept.files_deleted > 0)
-        logger.info({ tasks: purged, ...swept }, 'Old tasks and orphaned files are gone.')
+      if (purged + deliveries + swept.files_deleted > 0)
+        logger.info(
+          { tasks: purged, deliveries, ...swept },
+          'Old tasks, deliveries and orphaned files are gone.',
+        )
     } catch (err) {
       logger.warn({ err }, 'Housekeeping failed; it is tried again in an hour.')
     }

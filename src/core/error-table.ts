@@ -64,7 +64,9 @@ export const ERRORS = {
   api_key_not_found: notFound('API key not found'),
   api_key_name_taken: exists('The user has an active API key named "{name}" already.'),
   api_key_not_active: badRequest('The API key is {status}; that is final.'),
-  key_protected: forbidden('The key "admin-key" and its user belong to the server: set KURA_ROOT_KEY instead.'),
+  key_protected: forbidden(
+    'The key "admin-key" and its user belong to the server: set KURA_ROOT_KEY instead.',
+  ),
   permission_exceeded: forbidden('A key can never do more than {holder}: {allowed}.'),
   audit_event_not_found: notFound('Audit event not found'),
   secret_name_taken: exists('A secret named "{secret_name}" exists already.'),
@@ -113,6 +115,7 @@ export const ERRORS = {
   upload_completed: badRequest('The upload is confirmed and cannot be deleted.'),
   upload_expired: badRequest('The upload has expired. Create a new one.'),
   upload_locked: conflict('Another request writes to this upload. Try again in a moment.'),
+  quota_exceeded: row('QuotaExceededError', 403, 'The limit of {resource} ({limit}) is reached.'),
   upload_too_large: row('PayloadTooLargeError', 413, 'An upload may hold at most {limit_bytes} bytes.'),
   upload_content_type_mismatch: forbidden('Send the bytes with Content-Type: {expected}.'),
   upload_store_unavailable: row('StorageError', 500, 'The bytes could not be stored. Try again.', true),
@@ -245,6 +248,13 @@ export const ERRORS = {
   working_set_too_large: badRequest(
     'The pipeline holds more than {limit} documents. Add a filter or a limit.',
   ),
+  // Webhooks
+  webhook_not_found: notFound('Webhook not found'),
+  webhook_delivery_not_found: notFound('Delivery not found'),
+  webhook_name_taken: exists('A webhook named "{webhook_name}" exists already.'),
+  webhook_inactive: badRequest('The webhook is not active. Activate it first.'),
+  webhook_channel_unsigned: badRequest('Channel {channel_index} is no webhook channel: it has no secret.'),
+  email_not_configured: badRequest('The server cannot send e-mail: the operator has not set smtp_url.'),
   // Faults of the server
   internal_error: row(
     'InternalServerError',
@@ -271,6 +281,7 @@ export const ERRORS = {
     true,
   ),
   // Start-up and operation (never sent to clients)
+  interrupted: row('InterruptedError', 500, 'Stopped. Run the command again to go on.'),
   config_invalid: row('ConfigError', 500, '{reason}'),
   database_newer: row(
     'ConfigError',

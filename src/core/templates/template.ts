@@ -8,6 +8,8 @@ export type TemplateContext = {
   DOC?: Record<string, unknown>
   CONTEXT?: Record<string, unknown>
   STAGE?: Record<string, unknown>
+  /** What a webhook tells of; its members can also be named alone. */
+  EVENT?: Record<string, unknown>
 }
 
 /** A value that a template names but that is not there. */
@@ -25,6 +27,7 @@ const NAMESPACES: Record<string, keyof TemplateContext> = {
   document: 'DOC',
   context: 'CONTEXT',
   stage: 'STAGE',
+  event: 'EVENT',
 }
 
 type Program = ReturnType<typeof parse>
@@ -65,6 +68,7 @@ function evaluate(program: Program, context: TemplateContext): unknown {
       environment.set(variant, value)
     }
   }
+  for (const [name, value] of Object.entries(context.EVENT ?? {})) environment.set(name, value)
   const interpreter = new Interpreter(environment)
   const [only] = program.body
   if (program.body.length === 1 && only && !STATEMENTS.has(only.type)) {

@@ -51,7 +51,7 @@ function checkAddress(address: string, allowed: AllowList): void {
     )
 }
 
-function portOf(url: URL): number {
+export function portOf(url: URL): number {
   return url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
 }
 

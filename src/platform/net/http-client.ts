@@ -3,12 +3,14 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import type { Agent } from 'undici'
 import { KuraError } from '../../core/errors.ts'
 import { type AllowList, parseAllowList } from './addresses.ts'
-import { checkUrl, guardedLookup, type Resolve, refused, systemResolve } from './guard.ts'
+import { checkUrl, guardedLookup, portOf, type Resolve, refused, systemResolve } from './guard.ts'
 
 const REDIRECTS_MAX = 5
 /** Time for the connection and the answer's headers, each; the body has the request's own limit. */
 const CONNECT_TIMEOUT_MS = 10_000
 const HEADERS_TIMEOUT_MS = 30_000
+/** A slow name server must not hold up who saves an address. */
+const CHECK_TIMEOUT_MS = 3000
 /** A server that sends nothing for this long is given up. */
 const IDLE_TIMEOUT_MS = 30_000
 const CONNECTIONS_PER_HOST_MAX = 8
@@ -27,6 +29,8 @@ export type OutboundRequest = {
   limit_bytes: number
   /** For everything: connecting, redirects, reading the body. */
   timeout_ms: number
+  /** `answer`: a redirect is an answer like any other, and nobody goes where it points. */
+  redirects?: 'follow' | 'answer'
   /** Only these hosts and their subdomains; absent: any. */
   allowed_domains?: readonly string[]
   signal?: AbortSignal
@@ -97,7 +101,8 @@ export class HttpClient {
       checkUrl(url, this.#allowed)
       checkDomain(url, options.allowed_domains)
       const response = await this.#send(hop, signal, options)
-      const location = isRedirect(response.statusCode) ? first(response.headers.location) : undefined
+      const follows = options.redirects !== 'answer' && isRedirect(response.statusCode)
+      const location = follows ? first(response.headers.location) : undefined
       if (location === undefined && hop.method !== 'HEAD') return this.#answer(url, response, signal, options)
       await response.body.dump({ limit: DISCARDED_BODY_BYTES_MAX }).catch((error) => {
         throw unusable(error, options)
@@ -107,6 +112,24 @@ export class HttpClient {
         throw new KuraError('url_not_usable', { reason: `more than ${REDIRECTS_MAX} redirects.` })
       hop = nextHop(hop, parseUrl(location, url), response.statusCode)
     }
+  }
+
+  /**
+   * Throws `url_not_allowed` for an address that a request would be refused at, as far as one can know
+   * before; a name that cannot be looked up now may be there later, and passes.
+   */
+  async checkAddress(address: string): Promise<void> {
+    const url = parseUrl(address)
+    checkUrl(url, this.#allowed)
+    const lookup = guardedLookup(portOf(url), this.#allowed, this.#resolve)
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(resolve, CHECK_TIMEOUT_MS)
+      lookup(url.hostname.replace(/^\[|\]$/g, ''), { all: true }, (error) => {
+        clearTimeout(timer)
+        if (error instanceof KuraError) reject(error)
+        else resolve()
+      })
+    })
   }
 
   async #send({ url, method, headers, body }: Hop, signal: AbortSignal, options: OutboundRequest) {

@@ -32,13 +32,8 @@ export class DbQueue implements JobQueue {
     this.#db = db
   }
 
-  async enqueue(trx: Trx, jobs: readonly NewJob[]): Promise<void> {
-    for (let start = 0; start < jobs.length; start += INSERT_ROWS_MAX) {
-      await trx
-        .insertInto('jobs')
-        .values(jobs.slice(start, start + INSERT_ROWS_MAX).map(toRow))
-        .execute()
-    }
+  enqueue(trx: Trx, jobs: readonly NewJob[]): Promise<void> {
+    return insertJobs(trx, jobs)
   }
 
   /** Looks before it locks: an idle worker polls without ever taking the write lock of SQLite. */
@@ -156,6 +151,16 @@ function dueIn(delay_ms: number) {
   return delay_ms > 0
     ? { status: 'delayed' as const, run_at: toTimestamp(Date.now() + delay_ms) }
     : { status: 'queued' as const, run_at: timestamp() }
+}
+
+/** For those who cause jobs in a transaction and know no queue. */
+export async function insertJobs(trx: Trx, jobs: readonly NewJob[]): Promise<void> {
+  for (let start = 0; start < jobs.length; start += INSERT_ROWS_MAX) {
+    await trx
+      .insertInto('jobs')
+      .values(jobs.slice(start, start + INSERT_ROWS_MAX).map(toRow))
+      .execute()
+  }
 }
 
 function toRow(job: NewJob) {
