@@ -7,6 +7,7 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<void> }>> = {
   images: () => import('./images.ts'),
   cranfield: () => import('./cranfield.ts'),
   buckets: () => import('./buckets.ts'),
+  objects: () => import('./objects.ts'),
   ingest: () => import('./ingest.ts'),
   retrieve: () => import('./retrieve.ts'),
 }

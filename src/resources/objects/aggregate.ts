@@ -10,7 +10,7 @@ import { type Db, dialect } from '../../platform/db/db.ts'
 import { compileFilter } from '../../platform/db/filters/compile.ts'
 import { sourcesOf } from '../../platform/db/filters/target.ts'
 import { objectTarget } from './list-query.ts'
-import { objectPlace, objectsBetween } from './slices.ts'
+import { objectPlace, objectsBetween, WALK_TERMS } from './slices.ts'
 
 /** Values of one group that `push` and `add_to_set` keep (contract, aggregate). */
 const VALUES_MAX = 10_000
@@ -69,8 +69,11 @@ function objectSource(
   const passes = compileFilter(filter, objectTarget(dialect(db)))
   return {
     boundary: (after, count) => objectPlace(db, scope, bucket_id, { order, after, count }),
-    rows: (after, until) =>
-      objectsBetween(db, scope, bucket_id, { order, after, until }).where(passes).select(columns).execute(),
+    rows: (after, until) => {
+      let rows = objectsBetween(db, scope, bucket_id, { order, after, until }).where(passes).select(columns)
+      for (const [column, direction] of WALK_TERMS[order]) rows = rows.orderBy(column, direction)
+      return rows.execute()
+    },
   }
 }
 

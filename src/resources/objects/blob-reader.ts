@@ -70,11 +70,18 @@ export class BlobReader {
     const { source, type, loc } = request
     if ('kept_blob_id' in source)
       return { kind: 'kept', property: request.property ?? '', blob_id: source.kept_blob_id }
+    if ('staged' in source) {
+      const { staged } = source
+      return this.#settle(schema, request, fileContent(staged, staged.mime_type))
+    }
     const parsed: BlobSource =
       'upload_id' in source
         ? { kind: 'file', file_id: await this.#findUpload(scope, options.bucket_id, source.upload_id) }
         : readSource(type, source.data, { limit_bytes: this.#inline_limit_bytes, loc })
-    const content = await this.#content(scope, parsed, request, options)
+    return this.#settle(schema, request, await this.#content(scope, parsed, request, options))
+  }
+
+  async #settle(schema: BucketSchema | null, request: BlobRequest, content: Content): Promise<PreparedBlob> {
     try {
       return await settle(schema, request, content)
     } catch (error) {

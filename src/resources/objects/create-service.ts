@@ -3,7 +3,9 @@ import type { Db } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
 import type { HttpClient } from '../../platform/net/http-client.ts'
 import { BlobReader, type FindUpload } from './blob-reader.ts'
+import { ObjectCreator } from './creator.ts'
 import { type OpenAddress, UrlFetcher } from './fetch-url.ts'
+import { ObjectIntake } from './intake.ts'
 import { ObjectWrites, type ProcessObjects } from './object-writes.ts'
 import { ObjectService } from './service.ts'
 
@@ -21,11 +23,29 @@ export type ObjectServiceDeps = {
 
 /** Puts the parts of the resource together. */
 export function createObjectService(deps: ObjectServiceDeps): ObjectService {
-  const { db, files, http, config, process, findUpload = noUpload, openAddress = async () => null } = deps
+  const { db, files, process } = deps
+  const writes = new ObjectWrites({ db, files, process })
+  return new ObjectService({ db, files, reader: createReader(deps), writes })
+}
+
+/** What other resources create objects with; it starts no batches. */
+export function createObjectCreator(deps: Omit<ObjectServiceDeps, 'process'>): ObjectCreator {
+  const { db, files } = deps
+  const writes = new ObjectWrites({ db, files, process: { submit: async () => null, wake: () => undefined } })
+  return new ObjectCreator({ files, reader: createReader(deps), writes })
+}
+
+/** What syncs take objects in with. */
+export function createObjectIntake(deps: Omit<ObjectServiceDeps, 'process'>): ObjectIntake {
+  const { db, files } = deps
+  const writes = new ObjectWrites({ db, files, process: { submit: async () => null, wake: () => undefined } })
+  return new ObjectIntake({ files, reader: createReader(deps), writes })
+}
+
+function createReader(deps: Omit<ObjectServiceDeps, 'process'>): BlobReader {
+  const { http, files, config, findUpload = noUpload, openAddress = async () => null } = deps
   const urls = new UrlFetcher({ http, files, openAddress, limit_bytes: config.url_blob_limit_bytes })
-  const inline_limit_bytes = config.inline_blob_limit_bytes
-  const reader = new BlobReader({ files, urls, findUpload, inline_limit_bytes })
-  return new ObjectService({ db, files, reader, writes: new ObjectWrites({ db, files, process }) })
+  return new BlobReader({ files, urls, findUpload, inline_limit_bytes: config.inline_blob_limit_bytes })
 }
 
 const noUpload: FindUpload = async (_scope, _bucket_id, id) => {

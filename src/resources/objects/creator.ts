@@ -6,6 +6,7 @@ import type { DbOrTrx, Trx } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
 import type { BucketRecord } from '../buckets/index.ts'
 import type { BlobReader } from './blob-reader.ts'
+import { creationEvents } from './events.ts'
 import type { ObjectWrites } from './object-writes.ts'
 import { checkNew, type Policy, prepareNew, resolvePolicy, stagedFiles } from './prepare.ts'
 import { type ObjectRequest, readObject } from './request.ts'
@@ -79,6 +80,7 @@ export class ObjectCreator {
         return work(writer.trx, async () => {
           const [result] = await writer.create([prepared])
           if ('error' in result!) throw result.error
+          writer.events.push(...creationEvents([result!], { together: false }))
           kept = result!.object.blobs.flatMap(({ file_id }) => file_id ?? [])
           return result!.object.object_id
         })

@@ -1,5 +1,6 @@
 export type { FindUpload } from './blob-reader.ts'
-export { createObjectService } from './create-service.ts'
+export { createObjectCreator, createObjectIntake, createObjectService } from './create-service.ts'
+export type { NewObject, ObjectCreator } from './creator.ts'
 export type { OpenAddress, OpenedAddress } from './fetch-url.ts'
 export type { ProcessObjects, StartedBatch } from './object-writes.ts'
 export { objectRoutes } from './routes.ts'

@@ -112,6 +112,7 @@ export const searchFields = (dialect: Dialect): SearchField[] => [
       dialect === 'sqlite'
         ? sql`(select json_group_array(json_extract(blob.value, '$.details.filename')) from json_each(objects.blobs) as blob)`
         : sql`jsonb_path_query_array(objects.blobs, '$[*].details.filename')`,
+    within: 'objects.blobs',
   },
   { kind: 'leaves', column: 'objects.fields' },
 ]

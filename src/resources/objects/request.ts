@@ -1,6 +1,7 @@
 import { type BucketSchema, type FieldType, isFileType } from '../../core/bucket-schema.ts'
 import { ValidationError, type Violation } from '../../core/errors.ts'
 import type { JsonObject, JsonValue } from '../../core/json.ts'
+import type { StagedFile } from '../../platform/files/files.ts'
 import type { CreateBlobRequest, RootBlob } from './schemas.ts'
 
 type Loc = (string | number)[]
@@ -13,7 +14,7 @@ export type BlobRequest = {
   type: FieldType | null
   /** Properties that may take it, when `property` is null. */
   candidates: string[]
-  source: { data: JsonValue } | { upload_id: string } | { kept_blob_id: string }
+  source: { data: JsonValue } | { upload_id: string } | { kept_blob_id: string } | { staged: StagedFile }
   key_prefix: string | null
   metadata: JsonObject | null
   /** Copy bytes behind a URL into our store, instead of keeping the address. */

@@ -50,10 +50,11 @@ export async function objectRoutes(app: App, { objects, config }: Services) {
         response: { 200: ListObjectsResponse, ...errorResponses },
       },
     },
-    (request) => {
+    (request, reply) => {
       const { scope, params, body, query, page } = request
       const presign_base = presignBase(request)
-      return objects.list(scope, params.bucket_identifier, { body, query, page, presign_base })
+      const list = { body, query, page, presign_base, ...whileConnected(reply) }
+      return objects.list(scope, params.bucket_identifier, list)
     },
   )
   app.post(

@@ -58,6 +58,7 @@ type ListRequest = {
   page: PageRequest
   /** Where signed addresses of stored blobs lead; null: none are made. */
   presign_base: string | null
+  signal?: AbortSignal
 }
 type Change = { null_removes: boolean }
 
@@ -131,11 +132,11 @@ export class ObjectService {
   async list(
     scope: Scope,
     bucket_identifier: string,
-    { body, query, page, presign_base }: ListRequest,
+    { body, query, page, presign_base, signal }: ListRequest,
   ): Promise<ListObjectsResponse> {
-    const { bucket_id } = await findBucket(this.#db, scope, bucket_identifier)
+    const { bucket_id, object_count } = await findBucket(this.#db, scope, bucket_identifier)
     const path = `/v1/buckets/${encodeURIComponent(bucket_identifier)}/objects/list`
-    const list = { bucket_id, query: readQuery(body, query), page, path }
+    const list = { bucket_id, object_count, query: readQuery(body, query), page, path, signal }
     const { objects, pagination, stats } = await listObjects(this.#db, scope, list)
     const presign = this.#presign(scope, presign_base)
     const { select } = body

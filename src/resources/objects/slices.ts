@@ -7,7 +7,7 @@ import { objectsOf } from './store.ts'
 /** The order of the index objects_newest, `newest` as it is, `oldest` backwards. */
 export type WalkOrder = 'newest' | 'oldest'
 
-/** The objects of a bucket after one place of the walk up to another, which is included. */
+/** The objects of a bucket after one place of the walk up to another, which is included; in no order. */
 export function objectsBetween(
   db: DbOrTrx,
   scope: Scope,
@@ -16,11 +16,20 @@ export function objectsBetween(
 ) {
   let rows = objectsOf(db, scope, bucket_id)
   if (after) rows = rows.where(beyond(order, after))
-  if (until) rows = rows.where(upTo(order, until))
-  return order === 'newest'
-    ? rows.orderBy('objects.created_at', 'desc').orderBy('objects.object_id', 'asc')
-    : rows.orderBy('objects.created_at', 'asc').orderBy('objects.object_id', 'desc')
+  return until ? rows.where(upTo(order, until)) : rows
 }
+
+/** The terms of the order, for `orderBy`. */
+export const WALK_TERMS = {
+  newest: [
+    ['objects.created_at', 'desc'],
+    ['objects.object_id', 'asc'],
+  ],
+  oldest: [
+    ['objects.created_at', 'asc'],
+    ['objects.object_id', 'desc'],
+  ],
+} as const
 
 /** The last of the next `count` objects; undefined when fewer follow. */
 export async function objectPlace(
@@ -29,11 +38,12 @@ export async function objectPlace(
   bucket_id: string,
   { order, after, count }: { order: WalkOrder; after: Place | null; count: number },
 ): Promise<Place | undefined> {
-  const row = await objectsBetween(db, scope, bucket_id, { order, after, until: null })
+  let rows = objectsBetween(db, scope, bucket_id, { order, after, until: null })
     .select(['objects.created_at', 'objects.object_id'])
     .limit(1)
     .offset(count - 1)
-    .executeTakeFirst()
+  for (const [column, direction] of WALK_TERMS[order]) rows = rows.orderBy(column, direction)
+  const row = await rows.executeTakeFirst()
   return row && { created_at: row.created_at, id: row.object_id }
 }
 

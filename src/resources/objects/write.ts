@@ -257,12 +257,16 @@ const entryBlobs = (blobs: readonly PreparedBlob[]) => blobs.filter((blob) => bl
 
 const entriesOf = (blobs: readonly PreparedBlob[]) => entryBlobs(blobs).map(({ entry }) => entry)
 
-/** Turns a refusal into a result; faults of the server still end the transaction. */
+/**
+ * Turns a refusal into a result; faults of the server still end the transaction. So does a stored file
+ * that vanished since it was looked at: other files of the object may have been written by then.
+ */
 async function refusable(work: () => Promise<Written>): Promise<WriteResult> {
   try {
     return await work()
   } catch (error) {
-    if (error instanceof KuraError && error.row.status < 500) return { error }
+    const isLate = error instanceof KuraError && error.code === 'file_not_found'
+    if (error instanceof KuraError && error.row.status < 500 && !isLate) return { error }
     throw error
   }
 }

@@ -20,12 +20,12 @@ export const SLICE_ROWS = 2000
  */
 export async function* inSlices<Row>(
   source: SliceSource<Row>,
-  { signal, slice_rows = SLICE_ROWS }: { signal?: AbortSignal; slice_rows?: number } = {},
+  { signal, start = null }: { signal?: AbortSignal; start?: Place | null } = {},
 ): AsyncGenerator<Row[]> {
-  let after: Place | null = null
+  let after: Place | null = start
   for (;;) {
     signal?.throwIfAborted()
-    const until: Place | null = (await source.boundary(after, slice_rows)) ?? null
+    const until: Place | null = (await source.boundary(after, SLICE_ROWS)) ?? null
     yield await source.rows(after, until)
     if (until === null) return
     after = until

@@ -3,7 +3,7 @@ import { type SearchPattern, searchedText } from '../../../core/filters/search.t
 import type { Dialect } from '../db.ts'
 import { postgresScalar } from './postgres-scalar.ts'
 import type { ScalarSql } from './scalar-tests.ts'
-import { anyOf, type Bool, FALSE } from './sql.ts'
+import { anyOf, type Bool, FALSE, TRUE } from './sql.ts'
 import type { JsonSearch } from './sqlite-functions.ts'
 import { sqliteScalar } from './sqlite-scalar.ts'
 import { type ColumnRef, refer } from './target.ts'
@@ -11,8 +11,8 @@ import { type ColumnRef, refer } from './target.ts'
 /** Where a list searches. */
 export type SearchField =
   | { kind: 'text'; column: ColumnRef; folded?: ColumnRef }
-  /** Every string inside a JSON column, at any depth. */
-  | { kind: 'leaves'; column: ColumnRef }
+  /** Every string inside a JSON column, at any depth; `within` is stored JSON that holds the column's strings. */
+  | { kind: 'leaves'; column: ColumnRef; within?: ColumnRef }
   /** The strings that are members of the JSON object itself. */
   | { kind: 'members'; column: ColumnRef }
 
@@ -34,7 +34,39 @@ function foundBySqlite(pattern: SearchPattern, field: SearchField): Bool {
       : contains(sqliteScalar, pattern, field)
   }
   const search: JsonSearch = { pattern, members_only: field.kind === 'members' }
-  return sql<SqlBool>`(${column} <> '{}' and kura_search(${JSON.stringify(search)}, ${column}))`
+  const found = sql<SqlBool>`kura_search(${JSON.stringify(search)}, ${column})`
+  return sql<SqlBool>`(${column} <> '{}' and ${mayHold(pattern, storedJson(field))} and ${found})`
+}
+
+const storedJson = (field: Exclude<SearchField, TextField>) =>
+  refer((field.kind === 'leaves' && field.within) || field.column)
+
+/** Characters that stand in JSON text as they are. */
+const PLAIN = /^[ !#-[\]-~\u0080-\u{10ffff}]+$/u
+const BEYOND_ASCII = /[^\0-\x7f]/
+
+/**
+ * Whether JSON text may hold a string that is found: it has the longest literal part of the phrase in it
+ * or, where case does not count, characters that fold in other ways than ASCII does. Most rows fail this
+ * at a tenth of the cost of parsing them: 0.5 against 7 microseconds for 330 bytes.
+ */
+function mayHold(pattern: SearchPattern, json: Expression<unknown>): Bool {
+  const runs = pattern.pieces.flatMap((piece) => literalRuns(piece))
+  const run = runs.filter((text) => PLAIN.test(text)).sort((a, b) => b.length - a.length)[0]
+  if (run === undefined) return TRUE
+  if (pattern.case_sensitive) return sql<SqlBool>`instr(${json}, ${run}) > 0`
+  const isBeyondAscii = sql<SqlBool>`octet_length(${json}) <> length(${json})`
+  if (BEYOND_ASCII.test(run)) return isBeyondAscii
+  return anyOf([sql<SqlBool>`instr(lower(${json}), ${run}) > 0`, isBeyondAscii])
+}
+
+function literalRuns(piece: readonly (string | null)[]): string[] {
+  const runs: string[] = ['']
+  for (const character of piece) {
+    if (character === null) runs.push('')
+    else runs[runs.length - 1] += character
+  }
+  return runs
 }
 
 function foundByPostgres(pattern: SearchPattern, field: SearchField): Bool {

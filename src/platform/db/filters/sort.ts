@@ -23,6 +23,8 @@ export type CompiledSort = {
   order_by: Expression<unknown>[]
   /** What a cursor keeps of a row besides its id: select them under names of your own. */
   keys: Expression<string | number | null>[]
+  /** Of each key; null comes last in both. Strings compare by code point. */
+  directions: SortDirection[]
   /** Throws `cursor_invalid` for keys of another order. */
   check(position: CursorPosition): void
   /**
@@ -56,6 +58,7 @@ export function compileSort(keys: readonly SortKey[], target: FilterTarget, id: 
       sql`${inOrder(refer(id), 'text', dialect)} asc`,
     ],
     keys: terms.map(({ value }) => value as Expression<string | number | null>),
+    directions: terms.map(({ direction }) => direction),
     check,
     after(position, parameters = position) {
       check(position)
