@@ -2,10 +2,12 @@ import { KuraError } from '../../core/errors.ts'
 import { newId } from '../../core/ids.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
+import { eventIds } from '../../core/webhook-events.ts'
 import { RowError } from '../../extractors/extractor.ts'
 import { toRowError } from '../../extractors/row-errors.ts'
 import { inTransaction, type Trx } from '../../platform/db/db.ts'
 import { inParts } from '../../platform/derived-index/parts.ts'
+import { type NewEvent, recordEvents } from '../../platform/events/outbox.ts'
 import type { OrphanedFile, StagedFile } from '../../platform/files/files.ts'
 import type { Job } from '../../platform/queue/queue.ts'
 import type { VectorIndexSpec } from '../../platform/vectors/vector-store.ts'
@@ -93,12 +95,28 @@ async function write(trx: Trx, deps: IngestDeps, commit: Commit): Promise<Orphan
           files: deps.files,
         })
       : []
+  if (collection_seq !== null) await recordEvents(trx, scope, writtenEvents(collection_id, commit))
   const isRunning = await store.touchBatch(trx, scope, batch.batch_id)
   if (collection_seq !== null) await count(trx, deps, commit, key)
   else await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
   if (isRunning) await logTier(trx, scope, key, logOf(collection_id, commit))
   if (isRunning && remaining.length === 0) await settleJob(trx, scope, deps, batch, key.tier_num)
   return orphans
+}
+
+/** What webhooks are told of one commit; nothing when it wrote nothing. */
+function writtenEvents(collection_id: string, { batch, results }: Commit): NewEvent[] {
+  const ids = results.flatMap(({ drafts }) => (drafts ?? []).map(({ document_id }) => document_id))
+  if (ids.length === 0) return []
+  const { batch_id } = batch
+  return [
+    {
+      event_type: 'collection.documents.written',
+      subject: { type: 'collection', id: collection_id },
+      metadata: { collection_id, document_count: ids.length, ...eventIds('document_ids', ids), batch_id },
+      cache_scope: { scope: 'collection', collection_id },
+    },
+  ]
 }
 
 /** Failures that one commit tells of in the log; all of them are rows of their own. */

@@ -9,6 +9,7 @@ import { timestamp } from '../../core/time.ts'
 import type { Registry } from '../../extractors/registry.ts'
 import { type Db, inTransaction, isUniqueViolation } from '../../platform/db/db.ts'
 import type { Models } from '../../platform/models/models.ts'
+import { announceCollection } from './announce.ts'
 import { refuseAttachments } from './attachments.ts'
 import { checkParameters, checkParams, findExtractor, planExtractor } from './extractor-config.ts'
 import { ensureListed, findListed, readNamespaceLists } from './namespace-extractors.ts'
@@ -92,6 +93,7 @@ export async function createCollection(
     await inTransaction(db, async (trx) => {
       await ensureListed(trx, scope, { ...listing, ...(params && { params }) })
       await store.insertCollection(trx, scope, row, sources)
+      await announceCollection(trx, scope, 'created', row)
     })
   } catch (error) {
     // Another request took the name since it was looked up.

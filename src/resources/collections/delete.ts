@@ -5,6 +5,7 @@ import { type Db, inTransaction } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
 import { insertTask, updateTask } from '../tasks/index.ts'
+import { announceCollection } from './announce.ts'
 import { findCollection } from './record.ts'
 import type { DeleteCollectionResponse } from './schemas.ts'
 import * as store from './store.ts'
@@ -28,10 +29,15 @@ export async function deleteCollection(
   identifier: string,
   { signal = AbortSignal.timeout(INLINE_MS) }: { signal?: AbortSignal } = {},
 ): Promise<DeleteCollectionResponse> {
-  const { collection_id, collection_seq, document_count } = await findCollection(db, scope, identifier)
+  const { collection_id, collection_seq, collection_name, document_count } = await findCollection(
+    db,
+    scope,
+    identifier,
+  )
   const payload: DeleteCollectionPayload = { collection_id, collection_seq, task_id: newId.task() }
   await inTransaction(db, async (trx) => {
     await store.deleteCollection(trx, scope, collection_id)
+    await announceCollection(trx, scope, 'deleted', { collection_id, collection_name })
     await queue.enqueue(trx, [
       {
         organization_id: scope.organizationId,

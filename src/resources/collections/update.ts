@@ -3,6 +3,7 @@ import type { JsonObject } from '../../core/json.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { type Db, inTransaction, isUniqueViolation } from '../../platform/db/db.ts'
+import { announceCollection } from './announce.ts'
 import { refuseAttachments } from './attachments.ts'
 import { checkName, nameTaken } from './create.ts'
 import { agrees, presentCollection } from './present.ts'
@@ -30,8 +31,8 @@ export async function updateCollection(
   if (isRenamed) await checkName(db, scope, collection_name)
   const metadata = mergeMetadata(current.metadata, body.metadata as JsonObject | null | undefined)
   try {
-    await inTransaction(db, (trx) =>
-      store.updateCollection(trx, scope, collection_id, {
+    await inTransaction(db, async (trx) => {
+      await store.updateCollection(trx, scope, collection_id, {
         updated_at: timestamp(),
         ...(isRenamed && { collection_name }),
         ...(body.description !== undefined && { description: body.description }),
@@ -40,8 +41,12 @@ export async function updateCollection(
           schema_sync_enabled: body.schema_sync_enabled ? 1 : 0,
         }),
         ...(metadata !== undefined && { metadata: metadata && JSON.stringify(metadata) }),
-      }),
-    )
+      })
+      await announceCollection(trx, scope, 'updated', {
+        collection_id,
+        collection_name: collection_name ?? current.collection_name,
+      })
+    })
   } catch (error) {
     if (isRenamed && isUniqueViolation(error)) throw nameTaken(collection_name)
     throw error
