@@ -1,18 +1,28 @@
 import cors from '@fastify/cors'
-import Fastify, { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyRequest,
+  type FastifyServerOptions,
+  LogController,
+} from 'fastify'
 import { newId } from './core/ids.ts'
 import { timestamp } from './core/time.ts'
 import { VERSION } from './core/version.ts'
 import type { Deps } from './deps.ts'
+import { registerAccess } from './http/access.ts'
 import type { App } from './http/app.ts'
 import { registerAuth } from './http/auth.ts'
 import { registerBodyParser } from './http/body.ts'
 import { refuseUnroutable, registerErrorHandler } from './http/error-handler.ts'
 import { registerMetrics } from './http/metrics.ts'
+import { registerRateLimit } from './http/rate-limit.ts'
 import { referenceRoutes } from './http/reference.ts'
 import { collectRoutes } from './http/route-table.ts'
 import { refuseUnreadable } from './http/unreadable-request.ts'
-import { COMPILERS, registerValidation } from './http/validation.ts'
+import { registerUsage } from './http/usage.ts'
+import { actorOf, COMPILERS, registerValidation } from './http/validation.ts'
+import { recordAudit } from './platform/audit/audit-log.ts'
+import { Refusals } from './platform/audit/refusals.ts'
 import { batchRoutes } from './resources/batches/index.ts'
 import { bucketRoutes } from './resources/buckets/index.ts'
 import { collectionRoutes } from './resources/collections/index.ts'
@@ -21,7 +31,7 @@ import { fileRoutes } from './resources/files/index.ts'
 import { healthRoutes } from './resources/health/index.ts'
 import { namespaceRoutes } from './resources/namespaces/index.ts'
 import { objectRoutes } from './resources/objects/index.ts'
-import { findCaller } from './resources/organizations/index.ts'
+import { findCaller, organizationsRoutes, scopedResources } from './resources/organizations/index.ts'
 import { retrieverRoutes } from './resources/retrievers/index.ts'
 import { taskRoutes } from './resources/tasks/index.ts'
 import { webhookRoutes } from './resources/webhooks/index.ts'
@@ -34,6 +44,7 @@ const EXPOSED_HEADERS = [
   'X-RateLimit-Limit',
   'X-RateLimit-Remaining',
   'X-RateLimit-Reset',
+  'X-RateLimit-Window',
 ]
 
 /** The HTTP server with every route, not listening. */
@@ -55,8 +66,10 @@ export async function buildApp(deps: Deps): Promise<App> {
     // A client that sends half a request must not hold a connection for ever.
     requestTimeout: 300_000,
     forceCloseConnections: 'idle',
+    trustProxy: config.trusted_proxies === '' ? false : config.trusted_proxies,
   }) as unknown as App
 
+  registerAccess(app)
   const routes = collectRoutes(app)
   app.decorate('routeTable', routes)
   app.addHook('onRequest', (request, reply, done) => {
@@ -70,8 +83,7 @@ export async function buildApp(deps: Deps): Promise<App> {
   registerBodyParser(app)
   registerErrorHandler(app, { routes })
   registerMetrics(app)
-  registerAuth(app, { findCaller: (key_hash) => findCaller(db, key_hash, timestamp()) })
-  registerValidation(app, { namespaces: deps.namespaceLookup })
+  authorizeRequests(app, deps)
 
   await app.register(referenceRoutes, { routes, version: VERSION })
   await app.register(
@@ -88,6 +100,7 @@ export async function buildApp(deps: Deps): Promise<App> {
       await v1.register(documentRoutes, deps)
       await v1.register(lineageRoutes, deps)
       await v1.register(namespaceRoutes, deps)
+      await v1.register(organizationsRoutes, deps)
       await v1.register(retrieverRoutes, deps)
       await v1.register(batchRoutes, deps)
       await v1.register(taskRoutes, deps)
@@ -96,6 +109,36 @@ export async function buildApp(deps: Deps): Promise<App> {
     { prefix: '/v1' },
   )
   return app
+}
+
+/** Who may do what, how often, and what is written down about it. */
+function authorizeRequests(app: App, { config, db, callers, namespaceLookup, usage }: Deps): void {
+  const { rate_limit_per_minute } = config
+  registerAuth(app, {
+    findCaller: (key_hash) => findCaller(db, key_hash, timestamp(), rate_limit_per_minute),
+    callers,
+    failures_per_minute: config.wrong_keys_per_minute,
+  })
+  registerRateLimit(app)
+  const refusals = new Refusals({ db })
+  const scopeOf = (request: FastifyRequest) => ({
+    organizationId: request.caller.organizationId,
+    actor: actorOf(request),
+  })
+  registerUsage(app, {
+    count: (answered) => usage.count(answered),
+    auditRead: (request, read) => recordAudit(db, scopeOf(request), read),
+  })
+  registerValidation(app, {
+    namespaces: namespaceLookup,
+    resources: scopedResources(db),
+    onRefused: (request) =>
+      refusals.record(
+        scopeOf(request),
+        request.routeOptions.config.access!.endpoint,
+        request.url.split('?')[0]!,
+      ),
+  })
 }
 
 /** A client's own id when it is harmless to log and to echo. */

@@ -96,6 +96,30 @@ export const ConfigSchema = Type.Object({
     Type.String({ description: 'Comma list of browser origins that may call the API.' }),
     '',
   ),
+  trusted_proxies: Defaulted(
+    Type.String({
+      description:
+        'Comma list of proxies (address or CIDR) whose X-Forwarded-For tells the address of a client.',
+    }),
+    '',
+  ),
+  wrong_keys_per_minute: Defaulted(
+    Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      description: 'Wrong API keys that one address may send a minute; 0 sets no limit.',
+    }),
+    300,
+  ),
+  rate_limit_per_minute: Defaulted(
+    Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000_000,
+      description:
+        'Requests that a key may make a minute, by category; an organization may set its own. 0: no limits.',
+    }),
+    0,
+  ),
   allowed_private_hosts: Defaulted(
     Type.String({
       description: 'Comma list of private hosts or networks (CIDR) that outbound requests may reach.',

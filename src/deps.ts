@@ -3,6 +3,7 @@ import type { Config } from './config.ts'
 import { createReadContent } from './engine/retrieve/read-content.ts'
 import { ingestEffects } from './engine.ts'
 import { builtinExtractors } from './extractors/builtin.ts'
+import { CallerCache } from './http/auth.ts'
 import type { NamespaceLookup } from './http/scope.ts'
 import { openModels } from './open-models.ts'
 import type { BlobStore } from './platform/blobs/blobs.ts'
@@ -19,6 +20,7 @@ import { DbQueue } from './platform/queue/db-queue.ts'
 import type { JobQueue } from './platform/queue/queue.ts'
 import { openSecretBox } from './platform/secrets/open-secret-box.ts'
 import type { SecretBox } from './platform/secrets/secret-box.ts'
+import { UsageRecorder } from './platform/usage/usage-recorder.ts'
 import { createVectorIndexes } from './platform/vectors/in-process-indexes.ts'
 import type { VectorIndexes } from './platform/vectors/vectors.ts'
 import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
@@ -28,7 +30,12 @@ import { DocumentService } from './resources/documents/index.ts'
 import { HealthService } from './resources/health/index.ts'
 import { ensureDefaultNamespace, NamespaceService, namespaceLookup } from './resources/namespaces/index.ts'
 import { createObjectService, type ObjectService } from './resources/objects/index.ts'
-import { type Bootstrap, bootstrap } from './resources/organizations/index.ts'
+import {
+  type Bootstrap,
+  bootstrap,
+  createOrganizationServices,
+  type OrganizationServices,
+} from './resources/organizations/index.ts'
 import { ExecuteService, RetrieverService } from './resources/retrievers/index.ts'
 import { TaskService } from './resources/tasks/index.ts'
 import { createWebhookServices, type WebhookServices } from './resources/webhooks/index.ts'
@@ -46,6 +53,9 @@ export type Deps = {
   lexical: LexicalIndexes
   http: HttpClient
   secrets: SecretBox
+  callers: CallerCache
+  usage: UsageRecorder
+  organizations: OrganizationServices
   namespaceLookup: NamespaceLookup
   bootstrap: Bootstrap
   buckets: BucketService
@@ -75,6 +85,8 @@ export async function createDeps(
   const started = await bootstrap(db, config)
   await ensureDefaultNamespace(db, started.organizationId, builtinExtractors)
   const secrets = await openSecretBox(db, config)
+  const callers = new CallerCache()
+  const usage = new UsageRecorder({ db, log: logger })
   const blobs = openBlobs(config)
   await tryBlobs(blobs, config.storage_url, logger)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
@@ -99,6 +111,15 @@ export async function createDeps(
     lexical,
     http,
     secrets,
+    callers,
+    usage,
+    organizations: createOrganizationServices({
+      db,
+      box: secrets,
+      recorder: usage,
+      rate_limit_per_minute: config.rate_limit_per_minute,
+      onKeysChanged: () => callers.expire(),
+    }),
     namespaceLookup: namespaceLookup(db),
     bootstrap: started,
     buckets: new BucketService({ db, queue }),
@@ -127,6 +148,7 @@ export async function createDeps(
     tasks,
     webhookServices: createWebhookServices({ db, queue, secrets, http, config }),
     async close() {
+      await usage.stop()
       await Promise.all([models.close(), vectors.close(), lexical.close(), http.close()])
       await db.destroy()
     },

@@ -1,4 +1,5 @@
 import type { Deps } from './deps.ts'
+import { markExpired } from './resources/organizations/index.ts'
 import { purgeDeliveries } from './resources/webhooks/index.ts'
 
 const EVERY_MS = 3600_000
@@ -10,17 +11,20 @@ export function startHousekeeping({
   db,
   tasks,
   files,
+  organizations,
   logger,
-}: Pick<Deps, 'db' | 'tasks' | 'files' | 'logger'>): () => void {
+}: Pick<Deps, 'db' | 'tasks' | 'files' | 'organizations' | 'logger'>): () => void {
   const run = async () => {
     try {
       const purged = await tasks.purge()
       const deliveries = await purgeDeliveries(db)
+      await markExpired(db)
+      const audited = (await organizations.audit.purge()) + (await organizations.usage.purge())
       const swept = await files.sweepOrphans({ older_than_ms: ORPHAN_AGE_MS })
-      if (purged + deliveries + swept.files_deleted > 0)
+      if (purged + deliveries + audited + swept.files_deleted > 0)
         logger.info(
-          { tasks: purged, deliveries, ...swept },
-          'Old tasks, deliveries and orphaned files are gone.',
+          { tasks: purged, deliveries, audited, ...swept },
+          'Old tasks, deliveries, audit events and orphaned files are gone.',
         )
     } catch (err) {
       logger.warn({ err }, 'Housekeeping failed; it is tried again in an hour.')

@@ -23,6 +23,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   const engine = new EngineSupervisor(deps)
   await app.listen({ host: config.host, port: config.port })
   await engine.start()
+  deps.usage.start()
   const stopHousekeeping = startHousekeeping(deps)
   return {
     url: addressOf(app),

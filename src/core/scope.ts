@@ -7,6 +7,8 @@ export type Scope = {
   readonly namespaceId: string
   /** Who acts, for the audit log; absent where the server acts by itself. */
   readonly actor?: Actor
+  /** For lists under a key with scopes: the filter that leaves out what the key may not see. */
+  readonly visible?: Readonly<Record<string, unknown>>
 }
 
 /** The user and key behind a request, and where it came from. */
@@ -19,4 +21,4 @@ export type Actor = {
 }
 
 /** The part of a scope that organization-wide resources (namespaces, tasks, keys) need. */
-export type OrganizationScope = Pick<Scope, 'organizationId' | 'actor'>
+export type OrganizationScope = Pick<Scope, 'organizationId' | 'actor' | 'visible'>

@@ -7,9 +7,11 @@ import type {
   RawServerDefault,
 } from 'fastify'
 import type { Static, TSchema } from 'typebox'
+import type { ScopeOperation } from '../core/key-scopes.ts'
 import type { PageBounds, PageRequest } from '../core/pagination.ts'
-import type { Caller, Permission } from '../core/permissions.ts'
+import type { Caller, Permission, RateCategory } from '../core/permissions.ts'
 import type { Scope } from '../core/scope.ts'
+import type { RouteAccess } from './access.ts'
 import type { RouteTable } from './route-table.ts'
 
 /** Lets a handler see the types of its TypeBox schemas. */
@@ -32,10 +34,18 @@ export type RouteConfig = {
   permission?: Permission
   /** `organization` routes ignore X-Namespace; the default is `namespace`. */
   scope?: 'namespace' | 'organization'
+  /** What a scope of a key must allow; the default follows from method and path (access.ts). */
+  operation?: ScopeOperation
+  /** What the route counts as for rate limits and usage; the default follows from the path. */
+  rate_category?: RateCategory
+  /** All that is decided about the route; filled in when it is registered, never declared. */
+  access?: RouteAccess
   /** Makes the route a list: paging is read from body and query within these bounds, into `request.page`. */
   paging?: PageBounds
   /** Rewrites spellings that clients send into the canonical body, before it is checked. */
   normalize?: (body: unknown) => unknown
+  /** The handler reads the body as a stream: it may be large and take long. */
+  streams?: boolean
   /** Left out of the OpenAPI document (pages, aliases of documented operations). */
   hidden?: boolean
 }

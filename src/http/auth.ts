@@ -1,7 +1,10 @@
+import type { FastifyRequest } from 'fastify'
 import { KuraError } from '../core/errors.ts'
 import { sha256 } from '../core/ids.ts'
-import { type Caller, PERMISSIONS, type Permission } from '../core/permissions.ts'
+import { type Caller, includesPermission, type Permission } from '../core/permissions.ts'
+import { type Clock, systemClock } from '../core/time.ts'
 import type { App } from './app.ts'
+import { TokenBuckets } from './token-buckets.ts'
 
 /** Finds the active key with this SHA-256 hash; undefined when there is none. */
 export type FindCaller = (key_hash: string) => Promise<Caller | undefined>
@@ -10,36 +13,55 @@ export type FindCaller = (key_hash: string) => Promise<Caller | undefined>
 const CALLER_CACHE_MS = 5000
 const CALLER_CACHE_MAX = 10_000
 
+type Options = {
+  findCaller: FindCaller
+  callers: CallerCache
+  /** Wrong keys that one address may send a minute; 0: any number. */
+  failures_per_minute: number
+}
+
 /** Sets `request.caller` on routes that need a key; 401 before the body is read. */
-export function registerAuth(app: App, { findCaller }: { findCaller: FindCaller }): void {
-  const callers = new CallerCache()
+export function registerAuth(app: App, { findCaller, callers, failures_per_minute }: Options): void {
+  const failures = failures_per_minute > 0 ? new TokenBuckets() : undefined
   app.decorateRequest('caller')
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.routeOptions.config.permission === undefined || request.is404) return done()
     const { authorization = '' } = request.headers
     const known = callers.get(authorization)
-    if (known) {
-      request.caller = known
-      return done()
-    }
-    authenticate(authorization, findCaller).then((caller) => {
-      callers.set(authorization, caller)
-      request.caller = caller
-      done()
+    if (known) return done(admit(request, known))
+    const key = bearerKey(authorization)
+    if (!key) return done(new KuraError('unauthorized'))
+    // A key that has worked before is looked up however many wrong ones its address sends.
+    const retry_after = callers.wasKnown(authorization)
+      ? 0
+      : (failures?.wait_s(request.ip, failures_per_minute) ?? 0)
+    if (retry_after > 0) return done(new KuraError('too_many_wrong_keys', { retry_after }))
+    findCaller(sha256(key)).then((caller) => {
+      if (caller) {
+        callers.set(authorization, caller)
+        return done(admit(request, caller))
+      }
+      failures?.take(request.ip, failures_per_minute)
+      callers.forget(authorization)
+      done(new KuraError('unauthorized'))
     }, done)
   })
 }
 
-async function authenticate(authorization: string, findCaller: FindCaller): Promise<Caller> {
-  const key = bearerKey(authorization)
-  const caller = key ? await findCaller(sha256(key)) : undefined
-  if (!caller) throw new KuraError('unauthorized')
-  return caller
+/** A browser names its origin; other clients do not, and are not asked. */
+function admit(request: FastifyRequest, caller: Caller): KuraError | undefined {
+  request.caller = caller
+  const { allowedOrigins } = caller
+  if (allowedOrigins.length === 0) return undefined
+  const { origin } = request.headers
+  if (origin === undefined || allowedOrigins.includes('*') || allowedOrigins.includes(origin))
+    return undefined
+  return new KuraError('origin_denied')
 }
 
 /** 403 when the key may not do what the route does. */
 export function requirePermission(caller: Caller, permission: Permission): void {
-  if (PERMISSIONS.indexOf(caller.permission) < PERMISSIONS.indexOf(permission))
+  if (!includesPermission(caller.permission, permission))
     throw new KuraError('permission_denied', { permission })
 }
 
@@ -53,16 +75,36 @@ function bearerKey(header: string): string | null {
 }
 
 /** Callers by their header, so that a request of a known key hashes nothing and asks nobody. */
-class CallerCache {
+export class CallerCache {
   readonly #known = new Map<string, { caller: Caller; until_ms: number }>()
+  readonly #clock: Clock
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock
+  }
 
   get(authorization: string): Caller | undefined {
     const hit = this.#known.get(authorization)
-    return hit && hit.until_ms > Date.now() ? hit.caller : undefined
+    return hit && hit.until_ms > this.#clock.now() ? hit.caller : undefined
+  }
+
+  /** Whether the header was right when it was last looked up. */
+  wasKnown(authorization: string): boolean {
+    return this.#known.has(authorization)
   }
 
   set(authorization: string, caller: Caller): void {
     if (this.#known.size >= CALLER_CACHE_MAX) this.#known.clear()
-    this.#known.set(authorization, { caller, until_ms: Date.now() + CALLER_CACHE_MS })
+    const until_ms = Math.min(this.#clock.now() + CALLER_CACHE_MS, caller.expires_at_ms)
+    this.#known.set(authorization, { caller, until_ms })
+  }
+
+  forget(authorization: string): void {
+    this.#known.delete(authorization)
+  }
+
+  /** After a change of keys or users, so that it holds at once in this process; others follow within 5 s. */
+  expire(): void {
+    for (const entry of this.#known.values()) entry.until_ms = 0
   }
 }

@@ -79,7 +79,7 @@ function sendError(request: FastifyRequest, reply: FastifyReply, error: KuraErro
   const { status } = error.row
   if (status >= 500)
     request.log.error({ err: error.cause ?? error, code: error.code, request_id: request.id }, error.message)
-  if (status === 429 || status === 503) reply.header('retry-after', '1')
+  if (status === 429 || status === 503) reply.header('retry-after', String(error.details.retry_after ?? 1))
   return reply.code(status).type('application/json; charset=utf-8').send(envelope(error))
 }
 

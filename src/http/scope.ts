@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { KuraError } from '../core/errors.ts'
 import { isObject } from '../core/json.ts'
+import { type ScopedResources, visibleNamespaces } from './key-scopes.ts'
 
 /** `is_deleting`, `is_cloning`: it can be read while it goes, or is filled by a clone, and not written. */
 export type FoundNamespace = { namespace_id: string; is_deleting: boolean; is_cloning: boolean }
@@ -25,6 +26,7 @@ const RESOURCE_ID = /^(?:bkt|obj|btch|col|ret)_/
 export async function resolveNamespace(
   request: FastifyRequest,
   lookup: NamespaceLookup,
+  resources: ScopedResources,
 ): Promise<FoundNamespace> {
   const { organizationId } = request.caller
   const named = namedNamespace(request)
@@ -37,9 +39,23 @@ export async function resolveNamespace(
     const owner = RESOURCE_ID.test(value) ? await lookup.ownerOf(organizationId, value) : undefined
     if (owner) return owner
   }
-  const fallback = await lookup.fallback(organizationId)
+  const fallback =
+    request.caller.scopes.length > 0
+      ? await onlyVisible(request, lookup, resources)
+      : await lookup.fallback(organizationId)
   if (!fallback) throw new KuraError('namespace_required')
   return fallback
+}
+
+/** As the fallback, among the namespaces that the key can see. */
+async function onlyVisible(
+  request: FastifyRequest,
+  lookup: NamespaceLookup,
+  resources: ScopedResources,
+): Promise<FoundNamespace | undefined> {
+  const visible = await visibleNamespaces(request, resources)
+  const chosen = visible.length === 1 ? visible[0] : visible.find(({ name }) => name === 'default')
+  return chosen && lookup.find(request.caller.organizationId, chosen.id)
 }
 
 function namedNamespace({ headers, body }: FastifyRequest): string | undefined {

@@ -5,6 +5,7 @@ import type { Actor } from '../core/scope.ts'
 import { validator } from '../core/validation.ts'
 import type { App } from './app.ts'
 import { requirePermission } from './auth.ts'
+import { checkScopes, type ScopedResources } from './key-scopes.ts'
 import { readPage } from './paging.ts'
 import { type NamespaceLookup, resolveNamespace } from './scope.ts'
 
@@ -20,40 +21,71 @@ export const COMPILERS = {
   // Fastify's types only know compilers made by the two libraries that this leaves out.
 } as unknown as NonNullable<FastifyServerOptions['schemaController']>
 
+type Options = {
+  namespaces: NamespaceLookup
+  resources: ScopedResources
+  /** Told when a key may not do what only administrators may. */
+  onRefused(request: FastifyRequest): Promise<void>
+}
+
 /**
  * Checks a request in the order of the contract (permission, namespace, shape) and replaces body,
  * query and params by their coerced forms. Every violation of every part is reported at once.
  */
-export function registerValidation(app: App, { namespaces }: { namespaces: NamespaceLookup }): void {
+export function registerValidation(app: App, options: Options): void {
   app.decorateRequest('scope')
   app.decorateRequest('page')
   app.addHook('preValidation', async (request) => {
     if (request.is404) return
     // PostgreSQL has no such character: no name or value holds it, and asking for one is an error there.
     if (request.url.includes('%00')) throw valueError(['path'], 'URLs may not contain the character U+0000')
-    const { permission, scope = 'namespace' } = request.routeOptions.config
-    if (permission !== undefined) {
-      requirePermission(request.caller, permission)
-      const { organizationId } = request.caller
-      const namespaceId = scope === 'namespace' ? await namespaceOf(request, namespaces) : ''
-      request.scope = { organizationId, namespaceId, actor: actorOf(request) }
-    }
+    if (request.routeOptions.config.permission !== undefined) await authorize(request, options)
     checkShape(request)
   })
 }
 
-function actorOf({ caller, headers, id, ip }: FastifyRequest): Actor {
+/** Permission, namespace, scopes of the key: after this, what the request may touch stands in `request.scope`. */
+async function authorize(
+  request: FastifyRequest,
+  { namespaces, resources, onRefused }: Options,
+): Promise<void> {
+  const { permission, scope = 'namespace', access } = request.routeOptions.config
+  const { caller } = request
+  const { organizationId } = caller
+  try {
+    requirePermission(caller, permission!)
+    const namespaceId = scope === 'namespace' ? await namespaceOf(request, namespaces, resources) : ''
+    request.scope = { organizationId, namespaceId, actor: actorOf(request) }
+    if (caller.scopes.length === 0) return
+    const visible = await checkScopes(request, access!, namespaceId, resources)
+    if (visible) request.scope = { ...request.scope, visible }
+  } catch (error) {
+    if (permission === 'admin' && error instanceof KuraError && error.row.status === 403)
+      await onRefused(request)
+    throw error
+  }
+}
+
+/** Longer ones are cut: they are written down with every change. */
+const USER_AGENT_MAX = 512
+
+/** Who acts in a request, for the audit log. */
+export function actorOf({ caller, headers, id, ip }: FastifyRequest): Actor {
   return {
     keyId: caller.keyId,
     userId: caller.userId,
     ipAddress: ip,
-    userAgent: headers['user-agent'] ?? null,
+    userAgent: headers['user-agent']?.slice(0, USER_AGENT_MAX) ?? null,
     requestId: id,
   }
 }
 
-async function namespaceOf(request: FastifyRequest, namespaces: NamespaceLookup): Promise<string> {
-  const { namespace_id, is_deleting, is_cloning } = await resolveNamespace(request, namespaces)
+async function namespaceOf(
+  request: FastifyRequest,
+  namespaces: NamespaceLookup,
+  resources: ScopedResources,
+): Promise<string> {
+  const { namespace_id, is_deleting, is_cloning } = await resolveNamespace(request, namespaces, resources)
   if (request.routeOptions.config.permission !== 'read') {
     if (is_deleting) throw new KuraError('resource_deleting', { resource: 'namespace' })
     if (is_cloning) throw new KuraError('namespace_cloning')

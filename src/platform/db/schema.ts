@@ -10,27 +10,6 @@ export type Schema = FoundationTables & OrganizationTables & UploadTables & Conn
 
 type FoundationTables = {
   settings: { key: string; value: string }
-  organizations: {
-    organization_id: string
-    internal_id: string
-    organization_name: string
-    metadata: Json
-    created_at: Instant
-    updated_at: Instant
-  }
-  api_keys: {
-    key_id: string
-    organization_id: string
-    key_hash: string
-    key_prefix: string
-    name: string
-    permissions: Json
-    scopes: Json
-    status: string
-    expires_at: Instant | null
-    created_at: Instant
-    updated_at: Instant
-  }
   namespaces: {
     namespace_id: string
     organization_id: string

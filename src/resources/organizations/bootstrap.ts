@@ -13,7 +13,9 @@ export type Bootstrap = {
 }
 
 const KEY_FILE = 'root-key'
-const ROOT_KEY_NAME = 'admin-key'
+export const ROOT_KEY_NAME = 'admin-key'
+/** Owner of the root key. It has no mailbox: nothing is ever sent to it. */
+export const ROOT_EMAIL = 'admin@localhost'
 /** Any constant that all servers of one database share. */
 const POSTGRES_LOCK = 8_415_073
 
@@ -28,8 +30,9 @@ export async function bootstrap(
   { home, root_key }: { home: string; root_key?: string | undefined },
 ): Promise<Bootstrap> {
   const organizationId = await inTransaction(db, ensureOrganization)
+  const userId = await inTransaction(db, (trx) => ensureRootUser(trx, organizationId))
   if (root_key) {
-    await inTransaction(db, (trx) => replaceRootKey(trx, organizationId, root_key))
+    await inTransaction(db, (trx) => replaceRootKey(trx, organizationId, userId, root_key))
     return { organizationId, root_key, key_is_new: false }
   }
   const kept = await readKeyFile(join(home, KEY_FILE))
@@ -39,7 +42,7 @@ export async function bootstrap(
   const isFirst = await inTransaction(db, async (trx) => {
     await lock(trx)
     if (await findRootKey(trx, organizationId)) return false
-    await insertRootKey(trx, organizationId, key)
+    await insertRootKey(trx, organizationId, userId, key)
     return true
   })
   if (!isFirst) return known(db, organizationId, key)
@@ -75,6 +78,42 @@ async function ensureOrganization(trx: Trx): Promise<string> {
   return organization_id
 }
 
+/** The administrator to whom the root key belongs; also to one that an earlier version made without users. */
+async function ensureRootUser(trx: Trx, organization_id: string): Promise<string> {
+  await lock(trx)
+  const known = await trx
+    .selectFrom('users')
+    .select('user_id')
+    .where('organization_id', '=', organization_id)
+    .where('email', '=', ROOT_EMAIL)
+    .executeTakeFirst()
+  if (known) return known.user_id
+  const now = timestamp()
+  const user_id = newId.user()
+  await trx
+    .insertInto('users')
+    .values({
+      user_id,
+      organization_id,
+      email: ROOT_EMAIL,
+      user_name: 'Administrator',
+      avatar_url: null,
+      role: 'admin',
+      status: 'active',
+      metadata: '{}',
+      created_at: now,
+      updated_at: now,
+    })
+    .execute()
+  await trx
+    .updateTable('api_keys')
+    .set({ user_id })
+    .where('organization_id', '=', organization_id)
+    .where('user_id', 'is', null)
+    .execute()
+  return user_id
+}
+
 /** Servers that start at once must not each make what there is one of. SQLite has one writer anyway. */
 async function lock(trx: Trx): Promise<void> {
   if (dialect(trx) === 'postgres') await sql`select pg_advisory_xact_lock(${POSTGRES_LOCK})`.execute(trx)
@@ -91,7 +130,12 @@ async function findRootKey(db: DbOrTrx, organization_id: string): Promise<string
   return row?.key_hash
 }
 
-async function replaceRootKey(trx: Trx, organization_id: string, key: string): Promise<void> {
+async function replaceRootKey(
+  trx: Trx,
+  organization_id: string,
+  user_id: string,
+  key: string,
+): Promise<void> {
   await lock(trx)
   const known = await trx
     .selectFrom('api_keys')
@@ -104,16 +148,17 @@ async function replaceRootKey(trx: Trx, organization_id: string, key: string): P
     .where('organization_id', '=', organization_id)
     .where('name', '=', ROOT_KEY_NAME)
     .execute()
-  await insertRootKey(trx, organization_id, key)
+  await insertRootKey(trx, organization_id, user_id, key)
 }
 
-async function insertRootKey(trx: Trx, organization_id: string, key: string): Promise<void> {
+async function insertRootKey(trx: Trx, organization_id: string, user_id: string, key: string): Promise<void> {
   const now = timestamp()
   await trx
     .insertInto('api_keys')
     .values({
       key_id: newId.key(),
       organization_id,
+      user_id,
       key_hash: sha256(key),
       key_prefix: `${key.slice(0, 10)}...`,
       name: ROOT_KEY_NAME,

@@ -1,2 +1,6 @@
+export { markExpired } from './api-keys/store.ts'
 export { type Bootstrap, bootstrap } from './bootstrap.ts'
+export { createOrganizationServices, type OrganizationServices } from './create-services.ts'
+export { organizationsRoutes } from './routes.ts'
+export { scopedResources } from './scoped-resources.ts'
 export { findCaller } from './store.ts'
