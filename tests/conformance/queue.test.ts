@@ -108,7 +108,7 @@ for (const dialect of DIALECTS) {
       .where('kind', '=', 'run_sync')
       .execute()
     assert.equal(waiting?.status, 'delayed')
-    assert.ok(waiting.run_at > toTimestamp(Date.now() + 1000))
+    assert.ok(waiting.run_at > toTimestamp(Date.now() + 500))
   })
 
   test(`a job of a transaction that rolls back does not exist (${dialect})`, async (t) => {

@@ -13,8 +13,8 @@ const LEASES_PER_OLD = 8
 /** Delayed jobs that become due in one lease at most. */
 const DUE_MAX = 100
 /** A job beside others that its worker died with waits this long, doubling: the others must not be blamed with it. */
-const LOST_DELAY_MS = 5000
-const LOST_DELAY_MS_MAX = 300_000
+const LOST_DELAY_MS = 1000
+const LOST_DELAY_MS_MAX = 30_000
 
 const COLUMNS = [
   'job_id',
