@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Config, type ConfigFlags, ConfigSchema, loadConfig } from '../config.ts'
 
 /** Adds the commands that are the server: they open its database themselves. */
@@ -35,6 +35,8 @@ export function addServerCommands(program: Command): void {
       await runDoctor(load(flags), { repair: flags.repair ?? false, asJson: flags.json ?? false })
     })
 
+  addStorageCommands(program)
+
   configured(program.command('demo'))
     .description('Start a server with files of its own, search them, and keep serving.')
     .option('--exit', 'stop after the searches')
@@ -43,6 +45,44 @@ export function addServerCommands(program: Command): void {
       const { runDemo } = await import('../demo/run.ts')
       await runDemo(flags, { exit: flags.exit ?? false, asJson: flags.json ?? false })
     })
+}
+
+/** Files at rest: moving them to another store, and comparing them with the database. */
+function addStorageCommands(program: Command): void {
+  const storage = program.command('storage').description('Move and verify stored files.')
+
+  configured(storage.command('copy'))
+    .description('Copy all stored files to another store; run it again to go on or to catch up.')
+    .requiredOption('--to <url>', 'file:<path> or s3://<bucket>/<prefix>')
+    .option('--from <url>', 'the store that holds them (default: the configured one)')
+    .option('--concurrency <n>', 'files at a time', concurrency, 8)
+    .option('--dry-run', 'only tell what would be copied')
+    .option('--json', 'print JSON for machines')
+    .action(async (flags: ConfigFlags & StorageFlags & { from?: string; to: string }) => {
+      const { runStorageCopy } = await import('./storage.ts')
+      const { from, to, concurrency, dryRun: dry_run = false, json: as_json = false } = flags
+      await runStorageCopy(load(flags), { from, to, concurrency, dry_run, as_json })
+    })
+
+  configured(storage.command('verify'))
+    .description('Compare every stored file with the database; exit code 1 when they differ.')
+    .option('--sizes-only', 'compare sizes without reading the files')
+    .option('--concurrency <n>', 'files at a time', concurrency, 8)
+    .option('--json', 'print JSON for machines')
+    .action(async (flags: ConfigFlags & StorageFlags) => {
+      const { runStorageVerify } = await import('./storage.ts')
+      const { concurrency, sizesOnly: sizes_only = false, json: as_json = false } = flags
+      await runStorageVerify(load(flags), { sizes_only, concurrency, as_json })
+    })
+}
+
+type StorageFlags = { concurrency: number; dryRun?: boolean; sizesOnly?: boolean; json?: boolean }
+
+function concurrency(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1 || count > 64)
+    throw new InvalidArgumentError('It must be a whole number from 1 to 64.')
+  return count
 }
 
 /** Every setting as a flag, with the description and default of the one schema. */

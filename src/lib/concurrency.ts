@@ -15,3 +15,28 @@ export async function mapConcurrently<T, R>(
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane))
   return results
 }
+
+/**
+ * Runs `work` over all items, at most `limit` at a time, until one fails or the signal aborts. Throws
+ * that first error when all that was under way has ended; `work` is told to stop by its own signal.
+ */
+export async function eachConcurrently<T>(
+  items: readonly T[],
+  { limit, signal }: { limit: number; signal?: AbortSignal | undefined },
+  work: (item: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const failed = new AbortController()
+  const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
+  let failure: { error: unknown } | undefined
+  await mapConcurrently(items, limit, async (item) => {
+    if (failure) return
+    try {
+      stop.throwIfAborted()
+      await work(item, stop)
+    } catch (error) {
+      failure ??= { error }
+      failed.abort(error)
+    }
+  })
+  if (failure) throw failure.error
+}
