@@ -18,6 +18,7 @@ import { registerMetrics } from './http/metrics.ts'
 import { registerRateLimit } from './http/rate-limit.ts'
 import { referenceRoutes } from './http/reference.ts'
 import { collectRoutes } from './http/route-table.ts'
+import { limitSlowRequests } from './http/slow-requests.ts'
 import { refuseUnreadable } from './http/unreadable-request.ts'
 import { registerUsage } from './http/usage.ts'
 import { actorOf, COMPILERS, registerValidation } from './http/validation.ts'
@@ -27,13 +28,14 @@ import { batchRoutes } from './resources/batches/index.ts'
 import { bucketRoutes } from './resources/buckets/index.ts'
 import { collectionRoutes } from './resources/collections/index.ts'
 import { documentRoutes, lineageRoutes } from './resources/documents/index.ts'
-import { fileRoutes } from './resources/files/index.ts'
+import { fileRoutes, ownerOf } from './resources/files/index.ts'
 import { healthRoutes } from './resources/health/index.ts'
 import { namespaceRoutes } from './resources/namespaces/index.ts'
 import { objectRoutes } from './resources/objects/index.ts'
 import { findCaller, organizationsRoutes, scopedResources } from './resources/organizations/index.ts'
 import { retrieverRoutes } from './resources/retrievers/index.ts'
 import { taskRoutes } from './resources/tasks/index.ts'
+import { tusRoutes, uploadPutRoutes, uploadRoutes } from './resources/uploads/index.ts'
 import { webhookRoutes } from './resources/webhooks/index.ts'
 
 /** Headers beyond the simple ones that browsers may read (contract, transport). */
@@ -63,8 +65,6 @@ export async function buildApp(deps: Deps): Promise<App> {
     exposeHeadRoutes: false,
     frameworkErrors: refuseUnroutable as FastifyServerOptions['frameworkErrors'],
     clientErrorHandler: refuseUnreadable,
-    // A client that sends half a request must not hold a connection for ever.
-    requestTimeout: 300_000,
     forceCloseConnections: 'idle',
     trustProxy: config.trusted_proxies === '' ? false : config.trusted_proxies,
   }) as unknown as App
@@ -80,6 +80,7 @@ export async function buildApp(deps: Deps): Promise<App> {
   const allowBrowsers = (scope: App) =>
     scope.register(cors, { origin: origins, exposedHeaders: EXPOSED_HEADERS })
   if (origins.length > 0) await allowBrowsers(app)
+  limitSlowRequests(app)
   registerBodyParser(app)
   registerErrorHandler(app, { routes })
   registerMetrics(app)
@@ -95,6 +96,10 @@ export async function buildApp(deps: Deps): Promise<App> {
         // With no origin configured only files answer browsers, and no other request pays for it.
         if (origins.length === 0) await allowBrowsers(scope)
         await scope.register(fileRoutes, deps)
+        await scope.register(uploadPutRoutes, {
+          uploads: deps.uploads,
+          ownerOf: (namespace_id) => ownerOf(db, namespace_id),
+        })
       })
       await v1.register(collectionRoutes, deps)
       await v1.register(documentRoutes, deps)
@@ -104,6 +109,8 @@ export async function buildApp(deps: Deps): Promise<App> {
       await v1.register(retrieverRoutes, deps)
       await v1.register(batchRoutes, deps)
       await v1.register(taskRoutes, deps)
+      await v1.register(uploadRoutes, deps)
+      await v1.register(tusRoutes, deps)
       await v1.register(webhookRoutes, deps)
     },
     { prefix: '/v1' },

@@ -156,6 +156,25 @@ export const ConfigSchema = Type.Object({
     Type.Integer({ minimum: 1, description: 'Largest blob fetched from a URL.' }),
     5 * 1024 * MIB,
   ),
+  upload_limit_bytes: Defaulted(
+    Type.Integer({ minimum: 1, description: 'Largest file of an upload.' }),
+    50 * 1024 * MIB,
+  ),
+  open_uploads_per_bucket: Defaulted(
+    Type.Integer({
+      minimum: 1,
+      description: 'Uploads of one bucket that are neither confirmed nor expired.',
+    }),
+    10_000,
+  ),
+  open_uploads: Defaulted(
+    Type.Integer({ minimum: 1, description: 'As above, of the whole organization.' }),
+    100_000,
+  ),
+  resumable_upload_seconds: Defaulted(
+    Type.Integer({ minimum: 60, description: 'Longest time a resumable upload may take.' }),
+    3 * 86_400,
+  ),
   log_level: Defaulted(Type.Enum(['silent', 'error', 'warn', 'info', 'debug']), 'info'),
 })
 

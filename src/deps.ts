@@ -29,7 +29,7 @@ import { CollectionService } from './resources/collections/index.ts'
 import { DocumentService } from './resources/documents/index.ts'
 import { HealthService } from './resources/health/index.ts'
 import { ensureDefaultNamespace, NamespaceService, namespaceLookup } from './resources/namespaces/index.ts'
-import { createObjectService, type ObjectService } from './resources/objects/index.ts'
+import { createObjectCreator, createObjectService, type ObjectService } from './resources/objects/index.ts'
 import {
   type Bootstrap,
   bootstrap,
@@ -38,6 +38,7 @@ import {
 } from './resources/organizations/index.ts'
 import { ExecuteService, RetrieverService } from './resources/retrievers/index.ts'
 import { TaskService } from './resources/tasks/index.ts'
+import { findUploadedFile, UploadService } from './resources/uploads/index.ts'
 import { createWebhookServices, type WebhookServices } from './resources/webhooks/index.ts'
 
 /** Everything the program is made of. */
@@ -68,6 +69,7 @@ export type Deps = {
   health: HealthService
   namespaces: NamespaceService
   tasks: TaskService
+  uploads: UploadService
   webhookServices: WebhookServices
   close(): Promise<void>
 }
@@ -137,6 +139,7 @@ export async function createDeps(
           ),
         wake: () => queue.wake(),
       },
+      findUpload: findUploadedFile(db),
     }),
     batches,
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
@@ -146,6 +149,10 @@ export async function createDeps(
     health: new HealthService({ db, blobs, models }),
     namespaces: new NamespaceService({ db, queue, models, extractors: builtinExtractors }),
     tasks,
+    uploads: new UploadService(
+      { db, files, blobs, queue, objects: createObjectCreator({ db, files, http, config }), limits: config },
+      tasks,
+    ),
     webhookServices: createWebhookServices({ db, queue, secrets, http, config }),
     async close() {
       await usage.stop()

@@ -5,6 +5,7 @@ import { createFetchUrl } from './engine/ingest/fetch-url.ts'
 import { ingestHandlers } from './engine/ingest/handlers.ts'
 import { builtinExtractors } from './extractors/builtin.ts'
 import { openModels } from './open-models.ts'
+import type { BlobStore } from './platform/blobs/blobs.ts'
 import { openBlobs } from './platform/blobs/open-blobs.ts'
 import { type Db, inTransaction, openDb } from './platform/db/db.ts'
 import { Files, loadSigningKey } from './platform/files/files.ts'
@@ -17,16 +18,21 @@ import type { SecretBox } from './platform/secrets/secret-box.ts'
 import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
 import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
 import { cloneNamespaceJob, deleteNamespaceJob } from './resources/namespaces/index.ts'
+import { createObjectCreator } from './resources/objects/index.ts'
 import { advanceTasks, insertTask, updateTask } from './resources/tasks/index.ts'
+import { confirmUploadsJob, type UploadLimits } from './resources/uploads/index.ts'
 import { createSender, deliverWebhooksJob, type WebhookSettings } from './resources/webhooks/index.ts'
 
 /** Writes of other resources that ingestion causes. */
 export const ingestEffects: Effects = { insertTask, updateTask, advanceTasks, changeBatchStats }
 
 export type HandlerDeps = {
-  config: Pick<Config, 'row_timeout_seconds'> & WebhookSettings
+  config: Pick<Config, 'row_timeout_seconds' | 'inline_blob_limit_bytes' | 'url_blob_limit_bytes'> &
+    WebhookSettings &
+    UploadLimits
   db: Db
   queue: JobQueue
+  blobs: BlobStore
   files: Files
   models: Models
   http: HttpClient
@@ -36,7 +42,7 @@ export type HandlerDeps = {
 
 /** What runs in the background, by kind of job. */
 export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimits> = {}): JobHandlers {
-  const { config, db, queue, files, models, http, secrets, logger } = deps
+  const { config, db, queue, blobs, files, models, http, secrets, logger } = deps
   const row_timeout_ms = config.row_timeout_seconds * 1000
   return {
     ...ingestHandlers({
@@ -51,6 +57,14 @@ export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimit
       log: logger,
     }),
     deliver_webhook: deliverWebhooksJob({ db, queue, secrets, sender: createSender(http, config) }),
+    confirm_uploads: confirmUploadsJob({
+      db,
+      files,
+      blobs,
+      queue,
+      objects: createObjectCreator({ db, files, http, config }),
+      limits: config,
+    }),
     delete_bucket: deleteBucketJob({ db, files, queue }),
     delete_namespace: deleteNamespaceJob({ db, files, queue }),
     clone_namespace: cloneNamespaceJob({ db, files, queue }),
@@ -82,7 +96,7 @@ export async function createEngine(config: Config, logger: Logger): Promise<Engi
   const http = new HttpClient(config)
   return {
     queue,
-    handlers: createJobHandlers({ config, db, queue, files, models, http, secrets, logger }),
+    handlers: createJobHandlers({ config, db, queue, blobs, files, models, http, secrets, logger }),
     async close() {
       await Promise.all([models.close(), http.close()])
       await db.destroy()

@@ -1,26 +1,31 @@
 import type { Deps } from './deps.ts'
 import { markExpired } from './resources/organizations/index.ts'
+import { cleanUploads } from './resources/uploads/index.ts'
 import { purgeDeliveries } from './resources/webhooks/index.ts'
 
 const EVERY_MS = 3600_000
 /** Bytes without a row are a crash's remains once no request can still be about to commit them. */
 const ORPHAN_AGE_MS = 24 * 3600_000
 
-/** Removes what has had its time: old tasks, deliveries and events, and bytes that no row names. Returns how to stop it. */
+/** Removes what has had its time: old tasks, deliveries and events, the audit log after a year, and bytes that no row names. Returns how to stop it. */
 export function startHousekeeping({
   db,
   tasks,
   files,
+  blobs,
   organizations,
   logger,
-}: Pick<Deps, 'db' | 'tasks' | 'files' | 'organizations' | 'logger'>): () => void {
+}: Pick<Deps, 'db' | 'tasks' | 'files' | 'blobs' | 'organizations' | 'logger'>): () => void {
   const run = async () => {
     try {
       const purged = await tasks.purge()
       const deliveries = await purgeDeliveries(db)
+      const uploads = await cleanUploads({ db, files, blobs })
       await markExpired(db)
       const audited = (await organizations.audit.purge()) + (await organizations.usage.purge())
       const swept = await files.sweepOrphans({ older_than_ms: ORPHAN_AGE_MS })
+      if (uploads.uploads_expired + uploads.uploads_removed + uploads.leftovers_deleted > 0)
+        logger.info(uploads, 'Uploads past their time are gone.')
       if (purged + deliveries + audited + swept.files_deleted > 0)
         logger.info(
           { tasks: purged, deliveries, audited, ...swept },

@@ -13,7 +13,13 @@ export type PageRequest = {
 }
 
 /** Bounds of one list operation. */
-export type PageBounds = { limit_default: number; limit_max: number; offset_max: number }
+export type PageBounds = {
+  limit_default: number
+  limit_max: number
+  /** Where the body allows fewer than the query. */
+  body_limit_max?: number
+  offset_max: number
+}
 
 export const PAGE_BOUNDS: PageBounds = { limit_default: 10, limit_max: 1000, offset_max: 10_000 }
 

@@ -12,7 +12,7 @@ export function readPage(
   bounds: PageBounds,
   violations: Violation[],
 ): PageRequest {
-  const read = (names: string[], minimum: number, maximum: number): number | undefined => {
+  const read = (names: string[], minimum: number, maximum: number, body_maximum = maximum) => {
     for (const [place, source] of [
       ['body', body],
       ['query', query],
@@ -20,12 +20,14 @@ export function readPage(
       for (const name of names) {
         const value = isObject(source) ? source[name] : undefined
         if (value === undefined || value === null || value === '') continue
-        return readInteger(value, [place, name], minimum, maximum, violations)
+        const most = place === 'body' ? body_maximum : maximum
+        return readInteger(value, [place, name], minimum, most, violations)
       }
     }
     return undefined
   }
-  const limit = read(['limit', 'page_size'], 1, bounds.limit_max) ?? bounds.limit_default
+  const limit =
+    read(['limit', 'page_size'], 1, bounds.limit_max, bounds.body_limit_max) ?? bounds.limit_default
   const page = read(['page', 'page_number'], 1, 1_000_000)
   const offset = read(['offset', 'skip'], 0, bounds.offset_max) ?? (page ? (page - 1) * limit : 0)
   return {

@@ -3,7 +3,7 @@ import type { Scope } from '../../core/scope.ts'
 import { collect } from '../../lib/streams.ts'
 import type { BlobStore } from '../blobs/blobs.ts'
 import type { Db, Trx } from '../db/db.ts'
-import { isSigned, type SignedAccess, sign } from './signing.ts'
+import { isSigned, type SignedAccess, type SignedUpload, sign } from './signing.ts'
 import { FILE_KEY_PREFIX, parseFileKey, type StagedFile, type StageOptions, stageFile } from './staging.ts'
 import * as store from './store.ts'
 
@@ -226,8 +226,19 @@ export class Files {
     return `${base_url}/v1/files/${scope.namespaceId}/${file_id}?expires=${expires}&signature=${signature}`
   }
 
+  /** An address that takes the bytes of an upload, without an API key, until it expires. */
+  signedUploadUrl(access: SignedUpload, base_url: string): string {
+    const { scope, upload_id, content_type, expires } = access
+    const query = new URLSearchParams({
+      expires: String(expires),
+      content_type,
+      signature: sign(this.#signing_key, access),
+    })
+    return `${base_url}/v1/files/${scope.namespaceId}/uploads/${upload_id}?${query}`
+  }
+
   /** Whether a signature allows this access now. */
-  verify(access: SignedAccess, signature: string): boolean {
+  verify(access: SignedAccess | SignedUpload, signature: string): boolean {
     return isSigned(this.#signing_key, access, signature)
   }
 

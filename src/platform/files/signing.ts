@@ -39,15 +39,32 @@ async function findKey(db: Db): Promise<Buffer | undefined> {
   return row && Buffer.from(row.value, 'base64url')
 }
 
-export function sign(key: Buffer, { method, scope, file_id, expires }: SignedAccess): string {
-  const { organizationId, namespaceId } = scope
+/** What the signed URL of an upload allows: to put bytes of one type, until an instant. */
+export type SignedUpload = {
+  scope: Scope
+  upload_id: string
+  content_type: string
+  /** Seconds since 1970. */
+  expires: number
+}
+
+export function sign(key: Buffer, access: SignedAccess | SignedUpload): string {
+  const { organizationId, namespaceId } = access.scope
+  const what =
+    'file_id' in access
+      ? [access.method, organizationId, namespaceId, access.file_id, access.expires]
+      : ['PUT', organizationId, namespaceId, access.upload_id, access.expires, access.content_type]
   // A JSON array separates the parts without ambiguity, whatever they contain.
-  const message = JSON.stringify([method, organizationId, namespaceId, file_id, expires])
-  return createHmac('sha256', key).update(message).digest('base64url')
+  return createHmac('sha256', key).update(JSON.stringify(what)).digest('base64url')
 }
 
 /** Whether a signature is ours and not expired; compared in constant time. */
-export function isSigned(key: Buffer, access: SignedAccess, signature: string, now_ms = Date.now()): boolean {
+export function isSigned(
+  key: Buffer,
+  access: SignedAccess | SignedUpload,
+  signature: string,
+  now_ms = Date.now(),
+): boolean {
   if (!Number.isSafeInteger(access.expires) || access.expires * 1000 <= now_ms) return false
   const expected = Buffer.from(sign(key, access))
   const given = Buffer.from(signature)

@@ -1,1 +1,1 @@
-export { fileRoutes } from './routes.ts'
+export { fileRoutes, ownerOf } from './routes.ts'

@@ -68,7 +68,7 @@ function requestedPart(
 }
 
 /** Whose namespace it is; the signature covers both. */
-async function ownerOf(db: Db, namespaceId: string): Promise<Scope | undefined> {
+export async function ownerOf(db: Db, namespaceId: string): Promise<Scope | undefined> {
   const row = await db
     .selectFrom('namespaces')
     .select('organization_id')

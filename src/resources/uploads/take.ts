@@ -49,5 +49,11 @@ export async function takeUpload(
   return { file_id, filename: row.filename, mime_type: mime_type!, size_bytes: size_bytes!, hash: sha256! }
 }
 
+/** `takeUpload` for whoever needs only the id of the file. */
+export function findUploadedFile(db: DbOrTrx) {
+  return async (scope: Scope, bucket_id: string, upload_id: string): Promise<string> =>
+    (await takeUpload(db, scope, bucket_id, upload_id)).file_id
+}
+
 export const uploadNotFound = (upload_id: string) =>
   new KuraError('upload_not_found', { resource: 'upload', id: upload_id })
