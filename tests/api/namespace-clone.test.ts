@@ -37,7 +37,14 @@ const NOT_CLONED = [
   'jobs',
   'outbox_events',
   'row_failures',
+  'source_adapter_events',
+  'source_adapter_objects',
+  'source_adapters',
+  'sync_items',
+  'sync_runs',
+  'syncs',
   'tasks',
+  'uploads',
 ]
 
 type Source = Tenant & {

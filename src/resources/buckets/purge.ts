@@ -1,5 +1,6 @@
 import type { Scope } from '../../core/scope.ts'
 import type { Trx } from '../../platform/db/db.ts'
+import { deleteSlice } from '../../platform/db/delete-slice.ts'
 import type { Files, OrphanedFile } from '../../platform/files/files.ts'
 import { advanceTasks, updateTask } from '../tasks/index.ts'
 import { changeBatchStats, changeObjectStats } from './stats.ts'
@@ -7,6 +8,57 @@ import { changeBatchStats, changeObjectStats } from './stats.ts'
 /** Objects, or entries of a batch, removed in one transaction: no writer waits long. */
 const SLICE_OBJECTS = 500
 const SLICE_ENTRIES = 2000
+
+/**
+ * Removes a part of what another resource keeps for a bucket that is being deleted; null: nothing is
+ * left. The files go to `deleteBytes` after the commit.
+ */
+export type BucketPurge = (
+  trx: Trx,
+  files: Pick<Files, 'release'>,
+  scope: Scope,
+  bucket_id: string,
+) => Promise<OrphanedFile[] | null>
+
+/** Tables of other resources whose rows of a bucket simply go; a test compares this with the database. */
+export const BUCKET_TABLES: readonly string[] = [
+  'source_adapters',
+  'source_adapter_events',
+  'source_adapter_objects',
+  'sync_items',
+]
+
+/** Removes one sync of the bucket with its runs, or a part of them; false: there is none left. */
+export async function purgeSyncSlice(trx: Trx, scope: Scope, bucket_id: string): Promise<boolean> {
+  const { namespaceId: namespace_id } = scope
+  const sync = await trx
+    .selectFrom('syncs')
+    .select('sync_config_id')
+    .where('namespace_id', '=', namespace_id)
+    .where('bucket_id', '=', bucket_id)
+    .limit(1)
+    .executeTakeFirst()
+  if (!sync) return false
+  const { sync_config_id } = sync
+  const open = await trx
+    .selectFrom('sync_runs')
+    .select('task_id')
+    .where('namespace_id', '=', namespace_id)
+    .where('sync_config_id', '=', sync_config_id)
+    .where('ended_at', 'is', null)
+    .execute()
+  for (const { task_id } of open) await updateTask(trx, scope, task_id, { status: 'CANCELED' })
+  if (await deleteSlice(trx, 'sync_runs', { namespace_id, sync_config_id }, SLICE_ENTRIES)) return true
+  await deleteSlice(trx, 'syncs', { namespace_id, sync_config_id }, 1)
+  return true
+}
+
+/** Removes some rows of those tables; false: there are none left. */
+export async function purgeRows(trx: Trx, { namespaceId }: Scope, bucket_id: string): Promise<boolean> {
+  for (const table of BUCKET_TABLES)
+    if (await deleteSlice(trx, table, { namespace_id: namespaceId, bucket_id }, SLICE_ENTRIES)) return true
+  return false
+}
 
 /** Everything that belongs to one batch besides its list of objects. */
 const BATCH_TABLES = [

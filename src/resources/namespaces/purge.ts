@@ -1,8 +1,8 @@
-import { sql } from 'kysely'
 import type { Scope } from '../../core/scope.ts'
 import { isTerminal } from '../../core/task-status.ts'
 import { removeDocuments } from '../../engine/ingest/remove-documents.ts'
 import { dialect, type Trx } from '../../platform/db/db.ts'
+import { deleteSlice } from '../../platform/db/delete-slice.ts'
 import type { Files, OrphanedFile } from '../../platform/files/files.ts'
 import { dropCollectionText } from '../../platform/lexical/lexical-store.ts'
 import { deleteVectorIndexes } from '../../platform/vectors/vector-store.ts'
@@ -17,6 +17,12 @@ const SLICE_DOCUMENTS = 500
  * step of its own, or kept on purpose; a test compares this with the database.
  */
 export const PLAIN_TABLES = [
+  'syncs',
+  'sync_runs',
+  'sync_items',
+  'source_adapter_objects',
+  'source_adapter_events',
+  'source_adapters',
   'file_references',
   'objects',
   'batch_objects',
@@ -67,7 +73,8 @@ export async function purgeContents(context: Contents): Promise<OrphanedFile[] |
     (await purgeDocuments(context)) ?? (await purgeCollection(context)) ?? (await purgeFiles(context))
   if (orphans) return orphans
   if (await purgeBucketSearch(trx, scope)) return []
-  for (const table of PLAIN_TABLES) if (await deleteRows(trx, table, scope.namespaceId)) return []
+  for (const table of PLAIN_TABLES)
+    if (await deleteSlice(trx, table, { namespace_id: scope.namespaceId }, SLICE_ROWS)) return []
   await deleteVectorIndexes(trx, scope)
   return null
 }
@@ -154,14 +161,4 @@ async function purgeBucketSearch(trx: Trx, { namespaceId }: Scope): Promise<bool
   if (dialect(trx) === 'sqlite')
     await trx.deleteFrom('bucket_search_trigrams').where('rowid', 'in', seqs).execute()
   return true
-}
-
-/** Some rows of the namespace, found by the number under which the database keeps them. */
-async function deleteRows(trx: Trx, table: string, namespaceId: string): Promise<boolean> {
-  const row = sql.raw(dialect(trx) === 'sqlite' ? 'rowid' : 'ctid')
-  const { numAffectedRows } = await sql`delete from ${sql.table(table)} where ${row} in (
-    select ${row} from ${sql.table(table)} where namespace_id = ${namespaceId} limit ${SLICE_ROWS})`.execute(
-    trx,
-  )
-  return (numAffectedRows ?? 0n) > 0n
 }

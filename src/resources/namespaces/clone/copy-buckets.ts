@@ -33,7 +33,11 @@ export async function copyBuckets(context: CloneContext): Promise<void> {
       continue
     }
     const bucket_id = ids.of(row.bucket_id)
-    await write((trx) => copyBucket(trx, target, row, bucket_id))
+    if (row.source_adapter !== null)
+      warnings.add(
+        `Bucket "${row.bucket_name}" has no source adapter in the clone: set it anew, with its secrets.`,
+      )
+    await write((trx) => copyBucket(trx, target, { ...row, source_adapter: null }, bucket_id))
     await copyObjects(context, row)
     await write((trx) => setLastUpload(trx, target, bucket_id, row.last_upload_at))
     cloned.buckets += 1
