@@ -4,11 +4,13 @@ import { bold, line } from '../src/cli/output.ts'
 /** In this order: what is quick and independent first. */
 const BENCHES: Record<string, () => Promise<{ run(): Promise<void> }>> = {
   start: () => import('./start.ts'),
+  storage: () => import('./storage.ts'),
   images: () => import('./images.ts'),
   cranfield: () => import('./cranfield.ts'),
   buckets: () => import('./buckets.ts'),
   objects: () => import('./objects.ts'),
   ingest: () => import('./ingest.ts'),
+  uploads: () => import('./uploads.ts'),
   retrieve: () => import('./retrieve.ts'),
 }
 
