@@ -20,7 +20,7 @@ import { type DeleteCollectionPayload, finishCollectionDelete } from './resource
 import { cloneNamespaceJob, deleteNamespaceJob } from './resources/namespaces/index.ts'
 import { createObjectCreator } from './resources/objects/index.ts'
 import { advanceTasks, insertTask, updateTask } from './resources/tasks/index.ts'
-import { confirmUploadsJob, type UploadLimits } from './resources/uploads/index.ts'
+import { confirmUploadsJob, purgeUploads, type UploadLimits } from './resources/uploads/index.ts'
 import { createSender, deliverWebhooksJob, type WebhookSettings } from './resources/webhooks/index.ts'
 
 /** Writes of other resources that ingestion causes. */
@@ -65,7 +65,7 @@ export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimit
       objects: createObjectCreator({ db, files, http, config }),
       limits: config,
     }),
-    delete_bucket: deleteBucketJob({ db, files, queue }),
+    delete_bucket: deleteBucketJob({ db, files, queue, purges: [purgeUploads] }),
     delete_namespace: deleteNamespaceJob({ db, files, queue }),
     clone_namespace: cloneNamespaceJob({ db, files, queue }),
     delete_collection: (job, signal) => finishCollectionJob({ db, files, queue }, job, signal),

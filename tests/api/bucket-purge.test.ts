@@ -44,6 +44,42 @@ for (const dialect of DIALECTS) {
     assert.deepEqual(statuses, ['CANCELED', 'CANCELED', 'IN_PROGRESS'])
   })
 
+  test(`a bucket that is deleted takes its uploads along, with bytes that nobody confirmed (${dialect})`, async (t) => {
+    const { request, deps, close } = await testApp(dialect)
+    t.after(close)
+    const { body: bucket } = await request('POST', '/v1/buckets', {
+      body: { bucket_name: 'gone', bucket_schema: { properties: { note: { type: 'text' } } } },
+    })
+    const url = `/v1/buckets/${bucket.bucket_id}`
+    const bytes = Buffer.from('a line of text\n'.repeat(10_000))
+    const uploads: string[] = []
+    for (const filename of ['waits.txt', 'arrived.txt', 'confirmed.txt']) {
+      const { body } = await request('POST', `${url}/uploads`, {
+        body: { filename, content_type: 'text/plain', skip_duplicates: false },
+      })
+      uploads.push(body.upload_id)
+      if (filename === 'waits.txt') continue
+      const address = new URL(body.presigned_url)
+      const put = await request('PUT', address.pathname + address.search, {
+        key: null,
+        raw: bytes,
+        headers: { 'content-type': 'text/plain' },
+      })
+      assert.equal(put.status, 200, JSON.stringify(put.body))
+    }
+    const confirmed = await request('POST', `${url}/uploads/${uploads[2]}/confirm`)
+    assert.equal(confirmed.body.status, 'COMPLETED', JSON.stringify(confirmed.body))
+    const deleted = await request('DELETE', url)
+    assert.deepEqual([deleted.status, deleted.body.object_count], [200, 1])
+    await drainQueue(deps)
+    assert.equal((await request('GET', url)).status, 404)
+    for (const table of ['uploads', 'objects', 'files', 'file_references']) {
+      const { rows } = await sql`select * from ${sql.table(table)}`.execute(deps.db)
+      assert.deepEqual(rows, [], table)
+    }
+    for await (const { key } of deps.blobs.list('')) assert.fail(`${key} was left`)
+  })
+
   test(`every table that names a bucket is known to the deletion of buckets (${dialect})`, async (t) => {
     const { deps, close } = await testApp(dialect)
     t.after(close)
