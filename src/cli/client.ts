@@ -28,18 +28,27 @@ export class Client {
     return this.#options.url
   }
 
+  get namespace(): string | undefined {
+    return this.#options.namespace
+  }
+
+  /** What every request carries. */
+  get headers(): Record<string, string> {
+    const { key, namespace } = this.#options
+    return { authorization: `Bearer ${key}`, ...(namespace && { 'x-namespace': namespace }) }
+  }
+
   /** The JSON answer of one operation; throws ApiError for every status from 400 on. */
   async call<T>(
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
     body?: unknown,
   ): Promise<T> {
-    const { url, key, namespace } = this.#options
+    const { url } = this.#options
     const response = await fetch(url + path, {
       method,
       headers: {
-        authorization: `Bearer ${key}`,
-        ...(namespace && { 'x-namespace': namespace }),
+        ...this.headers,
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       body: body === undefined ? null : JSON.stringify(body),
@@ -51,9 +60,8 @@ export class Client {
       )
     })
     const text = await response.text()
-    const parsed = text === '' ? null : (JSON.parse(text) as unknown)
-    if (!response.ok) throw new ApiError(response.status, messageOf(parsed, response.status), parsed)
-    return parsed as T
+    if (!response.ok) throw refusedBy(response.status, text)
+    return (text === '' ? null : JSON.parse(text)) as T
   }
 
   /** As `call`, but undefined where the resource does not exist. */
@@ -95,6 +103,18 @@ async function keyFile(): Promise<string | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** The error that an answer of the server tells of. */
+export function refusedBy(status: number, text: string): ApiError {
+  let body: unknown = null
+  try {
+    body = text === '' ? null : JSON.parse(text)
+  } catch {
+    // What stands in front of the server (a proxy, another program) answers in its own words.
+    return new ApiError(status, `The server answered ${status}: ${text.slice(0, 200)}`, null)
+  }
+  return new ApiError(status, messageOf(body, status), body)
 }
 
 function messageOf(body: unknown, status: number): string {

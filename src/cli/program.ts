@@ -8,6 +8,7 @@ import { addObjectCommands } from './groups/objects.ts'
 import { addKeyCommands, addSecretCommands, addWebhookCommands } from './groups/organization.ts'
 import { addConnectionCommands, addSyncCommands } from './groups/syncs.ts'
 import { addTaskCommands } from './groups/tasks.ts'
+import { addUploadCommands } from './groups/uploads.ts'
 import type { IngestReport } from './ingest/report.ts'
 import { ingest } from './ingest/run.ts'
 import { isTable, TABLE_EXTENSIONS } from './ingest/tables/read-table.ts'
@@ -63,6 +64,7 @@ export function addClientCommands(program: Command): void {
 
   addBucketCommands(program)
   addObjectCommands(program)
+  addUploadCommands(program)
   addBatchCommands(program)
   addTaskCommands(program)
   addConnectionCommands(program)

@@ -39,8 +39,8 @@ const FIELD_BY_EXTENSION: Record<string, FileField> = Object.fromEntries([
   ['.pdf', 'pdf' as const],
 ])
 
-/** The largest file that travels inside a request; the server has the same limit. */
-export const FILE_BYTES_MAX = 50 * 1024 * 1024
+/** The largest file that travels inside a request (the server has the same limit); larger ones are uploaded. */
+export const INLINE_BYTES_MAX = 50 * 1024 * 1024
 
 /** Every file below a folder, hidden ones left out, in path order. */
 export async function scan(folder: string): Promise<{ files: LocalFile[]; skipped: SkippedFile[] }> {
@@ -52,7 +52,6 @@ export async function scan(folder: string): Promise<{ files: LocalFile[]; skippe
     const { size, mtime } = await stat(absolute)
     if (!field) skipped.push({ path, reason: `files of type "${extname(path) || 'none'}" are not read yet` })
     else if (size === 0) skipped.push({ path, reason: 'empty' })
-    else if (size > FILE_BYTES_MAX) skipped.push({ path, reason: `over ${FILE_BYTES_MAX / 1024 / 1024} MiB` })
     else files.push({ path, absolute, field, size_bytes: size, modified_at: mtime.toISOString() })
   }
   files.sort((a, b) => (a.path < b.path ? -1 : 1))

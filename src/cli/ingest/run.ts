@@ -1,10 +1,10 @@
 import type { Client } from '../client.ts'
 import { Progress } from '../progress.ts'
-import { type LocalFile, scan } from './files.ts'
+import { INLINE_BYTES_MAX, type LocalFile, scan } from './files.ts'
 import { eachObject, isProcessed, type KnownObject } from './known.ts'
 import type { IngestReport } from './report.ts'
 import { ensureSetup } from './setup.ts'
-import { requests, upload } from './upload.ts'
+import { requests, upload, uploadLarge } from './upload.ts'
 import { IngestWork } from './work.ts'
 
 /**
@@ -31,9 +31,14 @@ export async function ingest(
   work.expect(todo.length, todo.length + waiting.length)
   try {
     for (const { object_id, path } of waiting) await work.resume(object_id, path)
-    for (const group of requests(todo)) {
+    const [inline, large] = [todo.filter(isInline), todo.filter((file) => !isInline(file))]
+    for (const group of requests(inline)) {
       const { object_ids, failures } = await upload(client, bucket, group)
       await work.uploaded(group, object_ids, failures)
+    }
+    for (const file of large) {
+      const { object_ids, failures } = await uploadLarge(client, bucket, file)
+      await work.uploaded([file], object_ids, failures)
     }
     await work.finish()
   } finally {
@@ -66,3 +71,5 @@ function isUploaded(file: LocalFile, object: UploadedFile | undefined): boolean 
     object !== undefined && object.modified_at === file.modified_at && object.size_bytes === file.size_bytes
   )
 }
+
+const isInline = ({ size_bytes }: LocalFile) => size_bytes <= INLINE_BYTES_MAX

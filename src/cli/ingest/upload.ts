@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import type { Client } from '../client.ts'
+import { ApiError, type Client } from '../client.ts'
+import { uploadFile } from '../upload-file.ts'
 import { createBatch, REQUEST_BYTES_MAX, REQUEST_OBJECTS_MAX } from './create.ts'
 import type { FileField, LocalFile } from './files.ts'
 import type { Failure } from './work.ts'
@@ -48,13 +49,42 @@ export async function upload(
   return { object_ids: answer.succeeded.map(({ object_id }) => object_id), failures }
 }
 
-function toObject({ path, field, modified_at, size_bytes }: LocalFile, content: Buffer) {
+/** A file too large for a request, sent by itself and resumably. */
+export async function uploadLarge(
+  client: Client,
+  bucket: string,
+  file: LocalFile,
+): Promise<{ object_ids: string[]; failures: Failure[] }> {
+  const { absolute, field } = file
+  try {
+    const { object_id } = await uploadFile(client, {
+      bucket,
+      path: absolute,
+      property: field,
+      fields: fieldsOf(file),
+      policy: 'upsert',
+      content_type: MIME[field](basename(absolute)),
+    })
+    if (object_id === undefined) throw new ApiError(0, 'The upload made no object.', null)
+    return { object_ids: [object_id], failures: [] }
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status === 0) throw error
+    return { object_ids: [], failures: [{ path: file.path, reason: error.message }] }
+  }
+}
+
+const fieldsOf = ({ path, modified_at, size_bytes }: LocalFile) => ({
+  path,
+  name: basename(path),
+  modified_at,
+  size_bytes,
+})
+
+function toObject(file: LocalFile, content: Buffer) {
+  const { path, field } = file
   const filename = basename(path)
   return {
-    path,
-    name: filename,
-    modified_at,
-    size_bytes,
+    ...fieldsOf(file),
     blobs: [
       {
         property: field,
