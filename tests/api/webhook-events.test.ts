@@ -22,7 +22,9 @@ for (const dialect of DIALECTS) {
     const collection_id = await fixture.textCollection(bucket_id)
     const object_ids = await fixture.objects(bucket_id, [{ title: 'a', body: 'one text' }])
     await ok(
-      request('POST', `/v1/buckets/${bucket_id}/objects/batch`, { body: { objects: [{ title: 'b' }, { title: 'c' }] } }),
+      request('POST', `/v1/buckets/${bucket_id}/objects/batch`, {
+        body: { objects: [{ title: 'b' }, { title: 'c' }] },
+      }),
     )
     const object = `/v1/buckets/${bucket_id}/objects/${object_ids[0]}`
     await ok(request('PATCH', object, { body: { title: 'changed' } }))

@@ -69,6 +69,8 @@ async function answer(request: FastifyRequest, reply: FastifyReply, { uploads, c
   const options: ServerOptions & { datastore: TusStore } = {
     path: TUS_PATH,
     maxSize: limits.upload_limit_bytes,
+    // Who asks for the lock usually is the same client after its connection broke.
+    lockDrainTimeout: 500,
     locker: new UploadLocker(db, scope),
     datastore: new TusStore({
       uploads: resumable,

@@ -11,7 +11,7 @@ import { uploadNotFound } from '../take.ts'
 export const LOCK_MS = 10_000
 const PROLONG_EVERY_MS = 3000
 /** How often a holder looks whether somebody waits, and a waiting request whether the lock is free. */
-const LOOK_EVERY_MS = 300
+const LOOK_EVERY_MS = 100
 /** Longer than LOCK_MS, so that a client outlives the lock of a killed server. */
 const WAIT_MAX_MS = 15_000
 
