@@ -15,6 +15,7 @@ import { DbQueue } from './platform/queue/db-queue.ts'
 import type { Job, JobHandlers, JobQueue } from './platform/queue/queue.ts'
 import { openSecretBox } from './platform/secrets/open-secret-box.ts'
 import type { SecretBox } from './platform/secrets/secret-box.ts'
+import { Vault } from './platform/secrets/vault.ts'
 import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
 import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
 import { cloneNamespaceJob, deleteNamespaceJob } from './resources/namespaces/index.ts'
@@ -43,6 +44,7 @@ export type HandlerDeps = {
 /** What runs in the background, by kind of job. */
 export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimits> = {}): JobHandlers {
   const { config, db, queue, blobs, files, models, http, secrets, logger } = deps
+  const vault = new Vault({ db, box: secrets })
   const row_timeout_ms = config.row_timeout_seconds * 1000
   return {
     ...ingestHandlers({
@@ -52,6 +54,7 @@ export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimit
       models,
       extractors: builtinExtractors,
       fetchUrl: createFetchUrl({ http }),
+      fillSecrets: (scope, parameters) => vault.fill(scope, parameters),
       effects: ingestEffects,
       limits: { ...DEFAULT_LIMITS, row_timeout_ms, ...limits },
       log: logger,

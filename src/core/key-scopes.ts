@@ -120,6 +120,15 @@ export function visibilityFilter(
   }
 }
 
+/** A list query under the scopes of a key: what the client asks for, of what the key may see. */
+export function onlyVisible<T extends { filters?: unknown }>(
+  query: T,
+  { visible }: { readonly visible?: Readonly<Record<string, unknown>> },
+): T {
+  if (!visible) return query
+  return { ...query, filters: query.filters ? { AND: [visible, query.filters] } : { ...visible } }
+}
+
 function fits(field: string, pattern: string): Record<string, unknown> {
   if (!pattern.includes('*')) return { field, operator: 'eq', value: pattern }
   const value = `^${pattern.split('*').map(escaped).join('(?s:.*)')}$`

@@ -1,6 +1,7 @@
 import { Environment, Interpreter, parse, tokenize } from '@huggingface/jinja'
 import { KuraError } from '../errors.ts'
 import { isObject } from '../json.ts'
+import { namesSecret } from '../secret-references.ts'
 
 /** What a template may see, by canonical name; `INPUT`, `input` and `inputs` are one. */
 export type TemplateContext = {
@@ -38,10 +39,13 @@ export const isTemplate = (text: string) => text.includes('{{') || text.includes
 /**
  * The value of a template string. One `{{ expression }}` and nothing else yields the native value,
  * or ABSENT; any other text renders, with nothing where a value is absent. Strings without template
- * syntax come back unchanged. Throws `template_error`.
+ * syntax come back unchanged. Throws `template_error`, and
+ * `secret_not_allowed`: secrets are filled in by the few parameters that may hold them, never here,
+ * where they would reach results and errors.
  */
 export function renderTemplate(text: string, context: TemplateContext): unknown {
   if (!isTemplate(text)) return text
+  if (namesSecret(text)) throw new KuraError('secret_not_allowed')
   const path = plainPath(text)
   if (path) return lookUp(path, context)
   if (text.length > TEMPLATE_CHARACTERS_MAX)

@@ -68,6 +68,9 @@ export type Log = {
   error(details: object, message: string): void
 }
 
+/** Parameters with the secrets that they refer to (platform/secrets/vault.ts). Throws `secret_not_found`. */
+export type FillSecrets = <T>(scope: Pick<Scope, 'organizationId'>, parameters: T) => Promise<T>
+
 export type IngestDeps = {
   db: Db
   queue: JobQueue
@@ -75,6 +78,7 @@ export type IngestDeps = {
   models: Models
   extractors: Registry
   fetchUrl: FetchUrl
+  fillSecrets: FillSecrets
   effects: Effects
   limits: IngestLimits
   log: Log

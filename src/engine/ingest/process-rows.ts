@@ -1,4 +1,5 @@
 import { type MappedInput, mapInputs } from '../../core/collections/mapping.ts'
+import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { type Extracted, RowError } from '../../extractors/extractor.ts'
@@ -86,7 +87,7 @@ export async function processRows(
 function callOf(deps: IngestDeps, { scope, config }: RowContext, mapped: MappedInput): Call {
   return {
     input_key: mapped.input_key,
-    parameters: config.feature_extractor.parameters,
+    parameters,
     models: deps.models,
     input: (signal) => toInputValue(deps, scope, mapped, signal),
   }

@@ -1,5 +1,6 @@
 import { KuraError } from '../../core/errors.ts'
 import { newId } from '../../core/ids.ts'
+import { onlyVisible } from '../../core/key-scopes.ts'
 import type { PageRequest } from '../../core/pagination.ts'
 import type { Caller } from '../../core/permissions.ts'
 import type { Scope } from '../../core/scope.ts'
@@ -74,7 +75,7 @@ export class BucketService {
 
   /** Answers with `ListBucketsResponse` as JSON text. */
   list(scope: Scope, body: ListBucketsBody, page: PageRequest): Promise<string> {
-    return this.#lister.list(scope, body, page)
+    return this.#lister.list(scope, onlyVisible(body, scope), page)
   }
 
   /** Sets the given members; `metadata` is replaced. */

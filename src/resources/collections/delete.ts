@@ -1,6 +1,7 @@
 import { newId } from '../../core/ids.ts'
 import type { Scope } from '../../core/scope.ts'
 import { purgeDocuments } from '../../engine/documents/purge.ts'
+import { recordAudit } from '../../platform/audit/audit-log.ts'
 import { type Db, inTransaction } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'

@@ -4,6 +4,7 @@ import type { TaskStatus } from '../../core/task-status.ts'
 import { type Db, inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
 import { insertTask } from '../tasks/index.ts'
+import { auditNamespace } from './audit.ts'
 import type { DeleteNamespaceResponse } from './schemas.ts'
 import * as store from './store.ts'
 
@@ -47,6 +48,7 @@ export function deleteNamespace(
       return { task_id: row.delete_task_id, status, namespace_id, namespace_name }
     }
     const task_id = await startDeletion(trx, queue, scope, row)
+    await auditNamespace(trx, scope, 'namespace_deleted', row, null)
     return { task_id, status: 'PENDING', namespace_id, namespace_name }
   })
 }

@@ -1,3 +1,4 @@
+import { onlyVisible } from '../../core/key-scopes.ts'
 import { listInMemory } from '../../core/memory-list.ts'
 import type { PageRequest } from '../../core/pagination.ts'
 import type { OrganizationScope } from '../../core/scope.ts'

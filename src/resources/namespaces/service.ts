@@ -7,6 +7,7 @@ import { timestamp } from '../../core/time.ts'
 import { ensurePayloadIndexes } from '../../engine/documents/payload-indexes.ts'
 import { type Db, inTransaction, isUniqueViolation, type Trx } from '../../platform/db/db.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
+import { auditNamespace } from './audit.ts'
 import { startClone } from './clone/start.ts'
 import { DELETING, deleteNamespace, namespaceNotFound } from './delete.ts'
 import {
@@ -75,6 +76,7 @@ export class NamespaceService {
       inTransaction(this.#db, async (trx) => {
         await store.insertNamespace(trx, row)
         await ensureIndexes(trx, row.payload_indexes)
+        await auditNamespace(trx, scope, 'namespace_created', null, row)
       }),
     )
     return this.get(scope, row.namespace_id)
@@ -188,7 +190,7 @@ export class NamespaceService {
         if (row.status !== 'ACTIVE') throw new KuraError('namespace_cloning')
         const listed = JSON.parse(row.feature_extractors) as ListedExtractor[]
         const appended = appendExtractors(this.#catalogue.extractors, listed, patch.feature_extractors ?? [])
-        await store.updateNamespace(trx, scope, namespace_id, {
+        const change = {
           ...(name !== undefined && { namespace_name: name }),
           ...(payload_indexes && { payload_indexes: JSON.stringify(userIndexes(payload_indexes)) }),
           ...(description !== undefined && { description }),
@@ -198,7 +200,9 @@ export class NamespaceService {
           }),
           feature_extractors: JSON.stringify(appended),
           updated_at: timestamp(),
-        })
+        }
+        await store.updateNamespace(trx, scope, namespace_id, change)
+        await auditNamespace(trx, scope, 'namespace_updated', row, { ...row, ...change })
         if (payload_indexes) await ensureIndexes(trx, JSON.stringify(userIndexes(payload_indexes)))
       }),
     )

@@ -2,11 +2,13 @@ import { KuraError } from '../../core/errors.ts'
 import { newId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { omitNulls } from '../../core/json.ts'
+import { onlyVisible } from '../../core/key-scopes.ts'
 import { listInMemory } from '../../core/memory-list.ts'
 import type { PageRequest } from '../../core/pagination.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
-import { type Db, isUniqueViolation } from '../../platform/db/db.ts'
+import { recordAudit } from '../../platform/audit/audit-log.ts'
+import { type Db, inTransaction, isUniqueViolation } from '../../platform/db/db.ts'
 import type { Models } from '../../platform/models/models.ts'
 import { checkDefinition } from './definition.ts'
 import type { CreateRetrieverBody, ListRetrieversBody, ListRetrieversResponse, Retriever } from './schemas.ts'
@@ -84,7 +86,7 @@ export class RetrieverService {
     const { results, matches, pagination } = listInMemory(
       (await store.listRetrievers(this.#db, scope)).map(present),
       {
-        query: { filters, search, case_sensitive, sort: body.sorts ?? body.sort },
+        query: onlyVisible({ filters, search, case_sensitive, sort: body.sorts ?? body.sort }, scope),
         page,
         path: '/v1/retrievers/list',
         id: 'retriever_id',

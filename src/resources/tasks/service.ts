@@ -1,4 +1,5 @@
 import { KuraError } from '../../core/errors.ts'
+import { onlyVisible } from '../../core/key-scopes.ts'
 import type { PageRequest } from '../../core/pagination.ts'
 import type { OrganizationScope } from '../../core/scope.ts'
 import { isTerminal } from '../../core/task-status.ts'
@@ -52,7 +53,7 @@ export class TaskService {
     const { rows, pagination } = await listTasks(this.#db, scope, {
       namespace_id,
       kept_since: this.#keptSince(),
-      body,
+      body: onlyVisible(body, scope),
       page,
     })
     return { results: rows.map((row) => presentTask(row, this.#clock.now())), pagination }

@@ -5,6 +5,7 @@ import { timestamp } from '../../../core/time.ts'
 import { type Db, inTransaction } from '../../../platform/db/db.ts'
 import type { JobQueue } from '../../../platform/queue/queue.ts'
 import { insertTask } from '../../tasks/index.ts'
+import { auditNamespace } from '../audit.ts'
 import { CLONING, DELETING, namespaceNotFound } from '../delete.ts'
 import type { CloneNamespaceBody } from '../schemas.ts'
 import * as store from '../store.ts'
@@ -32,7 +33,7 @@ export function startClone(
     if (source.status !== 'ACTIVE') throw new KuraError('namespace_cloning')
     const now = timestamp()
     const namespace_id = newId.namespace()
-    await store.insertNamespace(trx, {
+    const clone = {
       ...source,
       namespace_id,
       namespace_name,
@@ -41,7 +42,9 @@ export function startClone(
       delete_task_id: null,
       created_at: now,
       updated_at: now,
-    })
+    }
+    await store.insertNamespace(trx, clone)
+    await auditNamespace(trx, scope, 'namespace_created', null, clone)
     const source_namespace_id = source.namespace_id
     const task_id = await insertTask(trx, scope, {
       task_type: 'api_namespaces_migrations_run',
