@@ -34,7 +34,8 @@ export async function eachConcurrently<T>(
       stop.throwIfAborted()
       await work(item, stop)
     } catch (error) {
-      failure ??= { error }
+      // Work that was told to stop may call it by another name.
+      failure ??= { error: signal?.aborted ? signal.reason : error }
       failed.abort(error)
     }
   })

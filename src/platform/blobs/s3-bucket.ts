@@ -263,10 +263,9 @@ export class S3Bucket {
 
   async #run<T>(work: (s3: { sdk: Sdk; client: S3Client }) => Promise<T>): Promise<T> {
     try {
-      this.#opened ??= s3Client(this.#settings)
-      return await work(await this.#opened)
+      return await this.#try(work)
     } catch (error) {
-      throw s3Error(error, this.#settings.bucket)
+      throw this.explain(error)
     }
   }
 
@@ -276,12 +275,16 @@ export class S3Bucket {
     isAbsent: (error: unknown) => boolean = isMissing,
   ): Promise<T | null> {
     try {
-      this.#opened ??= s3Client(this.#settings)
-      return await work(await this.#opened)
+      return await this.#try(work)
     } catch (error) {
       if (isAbsent(error)) return null
-      throw s3Error(error, this.#settings.bucket)
+      throw this.explain(error)
     }
+  }
+
+  async #try<T>(work: (s3: { sdk: Sdk; client: S3Client }) => Promise<T>): Promise<T> {
+    this.#opened ??= s3Client(this.#settings)
+    return work(await this.#opened)
   }
 }
 

@@ -27,8 +27,7 @@ export function faultName(error: unknown): string {
 
 export const isMissing = (error: unknown) => /^(?:NoSuchKey|NotFound|404)$/.test(faultName(error))
 
-export const isMissingUpload = (error: unknown) =>
-  faultName(error) === 'NoSuchUpload' || (isMissing(error) && faultName(error) !== 'NoSuchBucket')
+export const isMissingUpload = (error: unknown) => faultName(error) === 'NoSuchUpload' || isMissing(error)
 
 /** An error of the S3 client as one of ours, with the original as its cause. */
 export function s3Error(error: unknown, bucket: string): unknown {
