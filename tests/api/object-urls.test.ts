@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { type ObjectsApp, objectsApp } from '../support/objects.ts'
 import { DIALECTS } from '../support/test-app.ts'
 
@@ -28,6 +29,49 @@ const PAGES: Record<string, (request: IncomingMessage, response: ServerResponse)
       : response.setHeader('content-type', 'image/gif').end(GIF),
   '/huge': (_, response) =>
     response.setHeader('content-type', 'image/gif').end(Buffer.concat([GIF, Buffer.alloc(400_000)])),
+  // 100 MB of zeros in 100 KB.
+  '/bomb': (_, response) =>
+    response
+      .setHeader('content-type', 'image/gif')
+      .setHeader('content-encoding', 'gzip')
+      .end(gzipSync(Buffer.alloc(100_000_000))),
+  '/packed': (_, response) =>
+    response.setHeader('content-type', 'image/gif').setHeader('content-encoding', 'gzip').end(gzipSync(GIF)),
+  '/torn': (_, response) =>
+    response
+      .setHeader('content-type', 'image/gif')
+      .setHeader('content-encoding', 'gzip')
+      .end(gzipSync(Buffer.alloc(200_000, 'GIF89a')).subarray(0, 100)),
+  '/odd-encoding': (_, response) => response.setHeader('content-encoding', 'zstd-x').end(GIF),
+  '/endless': (_, response) => {
+    response.setHeader('content-type', 'image/gif').write(GIF)
+    const more = () => {
+      while (!response.destroyed && response.write(Buffer.alloc(65_536)));
+    }
+    response.on('drain', more)
+    more()
+  },
+  /** Says 10 bytes and sends more, which in HTTP is no part of this answer. */
+  '/longer': (_, response) =>
+    response.socket!.end(
+      Buffer.concat([
+        Buffer.from('HTTP/1.1 200 OK\r\ncontent-type: image/gif\r\ncontent-length: 10\r\n\r\n'),
+        GIF,
+      ]),
+    ),
+  '/claims-huge': (_, response) => {
+    response.writeHead(200, { 'content-type': 'image/gif', 'content-length': '99999999999' })
+    response.write(GIF)
+  },
+  /** A program that is called a picture. */
+  '/lie.gif': (_, response) =>
+    response
+      .setHeader('content-type', 'image/gif')
+      .end(Buffer.concat([Buffer.from('\x7fELF\x02\x01\x01\0'), Buffer.alloc(64)])),
+  '/round': (_, response) => response.writeHead(302, { location: '/round' }).end(),
+  '/to-metadata': (_, response) =>
+    response.writeHead(307, { location: 'http://169.254.169.254/latest/meta-data/' }).end(),
+  '/to-file': (_, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
   '/cut': (_, response) => {
     response.writeHead(200, { 'content-type': 'image/gif', 'content-length': '200000' })
     response.write(Buffer.concat([GIF, Buffer.alloc(100_000)]), () => response.destroy())
@@ -123,6 +167,47 @@ for (const dialect of DIALECTS) {
         assert.equal(error.type, 'URLValidationError')
         assert.match(error.message, reason)
       }
+      assert.deepEqual(await kura.storedKeys(), before)
+    })
+
+    test('answers that lie, swell, never end or lead astray are one clear error each, and nothing stays', async () => {
+      const before = await kura.storedKeys()
+      const rows = () => kura.deps.db.selectFrom('files').select('file_id').execute()
+      const filesBefore = await rows()
+      const wrong: [string, number, string, RegExp][] = [
+        ['/bomb', 400, 'url_not_usable', /more than 300000 bytes/],
+        ['/endless', 400, 'url_not_usable', /more than 300000 bytes/],
+        ['/claims-huge', 400, 'url_not_usable', /more than 300000 bytes/],
+        ['/torn', 400, 'url_not_usable', /./],
+        ['/odd-encoding', 400, 'url_not_usable', /encoding/],
+        ['/round', 400, 'url_not_usable', /redirects/],
+        ['/to-metadata', 400, 'url_not_allowed', /./],
+        ['/to-file', 400, 'url_not_allowed', /./],
+        ['/lie.gif', 422, 'blob_type_mismatch', /image/],
+      ]
+      for (const [path, status, code, reason] of wrong) {
+        const { error } = await refuses(status, code, { data: web + path })
+        assert.match(error.message, reason, path)
+        assert.doesNotMatch(JSON.stringify(error), /127\.0\.0\.1|169\.254|at \w+ \(/, path)
+      }
+      assert.deepEqual(await kura.storedKeys(), before)
+      assert.deepEqual(await rows(), filesBefore)
+    })
+
+    test('a compressed answer is unpacked; more bytes than announced are not read', async () => {
+      assert.ok(GIF.equals(await kura.stored(await blob({ data: `${web}/packed` }))))
+      assert.equal((await blob({ data: `${web}/longer` })).details.size_bytes, 10)
+    })
+
+    test('one bad blob of several leaves nothing of the good ones', async () => {
+      const before = await kura.storedKeys()
+      const large = { base64: Buffer.concat([GIF, Buffer.alloc(100_000)]).toString('base64') }
+      await kura.refuses(400, 'url_not_usable', bucket_id, {
+        blobs: [
+          { property: 'hero', data: large },
+          { property: 'hero', data: `${web}/bomb` },
+        ],
+      })
       assert.deepEqual(await kura.storedKeys(), before)
     })
 
