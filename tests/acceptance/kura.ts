@@ -45,6 +45,7 @@ export function start(
 }
 
 export type Server = Running & {
+  child: ChildProcess
   url: string
   key: string
   home: string

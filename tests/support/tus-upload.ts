@@ -86,7 +86,7 @@ function send({
         'content-length': size_bytes - offset,
       },
     })
-    const source = createReadStream(path, { start: offset })
+    const source = createReadStream(path, { start: offset, end: size_bytes - 1 })
     out.on('response', (response) => {
       collect(response).then((text) =>
         resolve({ answer: { status: response.statusCode!, headers: response.headers, text } }),
