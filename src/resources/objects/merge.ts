@@ -16,9 +16,10 @@ export function mergeFields(
 ): JsonObject {
   const fields = { ...current }
   for (const [name, value] of Object.entries(given)) {
-    if (name === 'metadata' && isObject(value) && isObject(fields.metadata))
-      fields.metadata = assign(fields.metadata as JsonObject, value as JsonObject, null_removes)
-    else assignMember(fields, name, value, null_removes)
+    if (name === 'metadata' && isObject(value)) {
+      const before = isObject(fields.metadata) ? (fields.metadata as JsonObject) : {}
+      fields.metadata = assign(before, value as JsonObject, null_removes)
+    } else assignMember(fields, name, value, null_removes)
   }
   return fields
 }
