@@ -2,7 +2,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Command } from 'commander'
 import { buildApp } from '../src/app.ts'
+import { createProgram } from '../src/command-line.ts'
 import { ConfigSchema, loadConfig } from '../src/config.ts'
 import { createDeps } from '../src/deps.ts'
 import { replaceBetween, table } from './markdown.ts'
@@ -13,6 +15,7 @@ const ROOT = join(import.meta.dirname, '..')
 const PARTS: [file: string, name: string, write: () => string | Promise<string>][] = [
   ['README.md', 'settings', settingsTable],
   ['docs/api.md', 'operations', operationsTable],
+  ['docs/cli.md', 'commands', commandsTable],
 ]
 
 export type Document = { path: string; current: string; wanted: string }
@@ -63,6 +66,32 @@ function defaultText(name: string, fallback: unknown): string {
   if (name === 'storage_url') return '`file:$KURA_HOME/blobs`'
   if (name === 'models') return 'the shipped models'
   return fallback === undefined || fallback === '' ? '' : `\`${String(fallback)}\``
+}
+
+/** Options that every command for a server has are described once, in the text around the table. */
+const COMMON_OPTIONS = new Set(['--url', '--key', '--namespace', '--json', '--help'])
+
+function commandsTable(): string {
+  const rows = leaves(createProgram(), 'kura').map(({ path, command }) => {
+    const usage = command.registeredArguments.map((argument) => {
+      const name = `${argument.name()}${argument.variadic ? '…' : ''}`
+      return argument.required ? `&lt;${name}>` : `[${name}]`
+    })
+    const options = command.options
+      .filter(({ long, hidden }) => !hidden && !COMMON_OPTIONS.has(long ?? ''))
+      .map(({ long }) => `\`${long}\``)
+    // Settings are flags of server commands too; the README lists them.
+    const shown = options.length > 12 ? 'every setting' : options.join(', ')
+    return [`\`${path}\` ${usage.join(' ')}`.trim(), command.description().replaceAll('<', '&lt;'), shown]
+  })
+  return table(['command', 'what it does', 'options'], rows)
+}
+
+function leaves(command: Command, path: string): { path: string; command: Command }[] {
+  return command.commands.flatMap((child) => {
+    const here = `${path} ${child.name()}`
+    return child.commands.length > 0 ? leaves(child, here) : [{ path: here, command: child }]
+  })
 }
 
 type OpenApi = { paths: Record<string, Record<string, { operationId: string; tags?: string[] }>> }

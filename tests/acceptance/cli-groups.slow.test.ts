@@ -13,6 +13,7 @@ describe('groups of commands', { timeout: 600_000 }, () => {
   before(async () => {
     folder = await temporaryFolder()
     server = await serve(join(folder.path, 'home'))
+    server.env.XDG_CACHE_HOME = join(folder.path, 'cache')
   })
   after(async () => {
     await server.stop()
@@ -125,6 +126,56 @@ describe('groups of commands', { timeout: 600_000 }, () => {
     const tasks = await json<{ results: { task_id: string }[] }>('task', 'list', '--limit', '1')
     assert.equal((await json('task', 'watch', tasks.results[0]!.task_id)).status, 'COMPLETED')
     assert.match(await refused('batch', 'run', 'things'), /Nothing waits/)
+  })
+
+  test('uploads: a file of any size becomes an object, and one that is refused fails alone', async () => {
+    await json(
+      'bucket',
+      'create',
+      'media',
+      '--schema',
+      '{"properties":{"doc":{"type":"text"},"n":{"type":"integer"}}}',
+    )
+    await writeFile(join(folder.path, 'large.txt'), 'many words\n'.repeat(1_000_000))
+    await writeFile(join(folder.path, 'odd.txt'), 'few words')
+    const [sent] = await json<Row[]>('upload', 'put', 'media', 'large.txt', '--field', 'n=1')
+    const object = await json<{ n: number; blobs: { details: Row }[] }>(
+      'object',
+      'get',
+      'media',
+      String(sent!.object_id),
+    )
+    assert.equal(object.n, 1)
+    assert.equal(object.blobs[0]?.details.size_bytes, 11_000_000)
+    const { code, stdout } = await run('upload', 'put', 'media', 'absent.txt', 'odd.txt', '--json')
+    assert.equal(code, 2)
+    const [absent, odd] = JSON.parse(stdout) as Row[]
+    assert.match(String(absent!.error), /ENOENT/)
+    assert.ok(odd!.object_id)
+    assert.match((await run('upload', 'list', 'media')).stdout, /large\.txt +11\.0 MB +COMPLETED/)
+  })
+
+  test('keys, secrets and webhooks: secrets are shown once, then never', async () => {
+    const key = await json<{ key: string }>('key', 'create', 'reader', '--permission', 'read')
+    const reader = await kura(['bucket', 'list', '--json'], { env: { ...server.env, KURA_API_KEY: key.key } })
+    assert.equal(reader.code, 0, reader.stderr)
+    const denied = await kura(['bucket', 'create', 'x'], { env: { ...server.env, KURA_API_KEY: key.key } })
+    assert.match(denied.stderr, /lacks the "write" permission/)
+    const listed = await run('key', 'list')
+    assert.ok(listed.stdout.includes('reader') && !listed.stdout.includes(key.key))
+    assert.match((await run('key', 'revoke', 'reader')).stdout, /Revoked/)
+    const hook = await json(
+      'webhook',
+      'create',
+      'hook',
+      'https://example.com/hook',
+      '--event',
+      'object.created',
+    )
+    const { stdout } = await run('webhook', 'get', String(hook.webhook_id), '--json')
+    assert.ok(!stdout.includes(String(hook.secret)))
+    assert.match((await run('webhook', 'delete', String(hook.webhook_id))).stdout, /Deleted/)
+    assert.match((await run('secret', 'list')).stdout, /^$/)
   })
 
   test('mistakes are told in one line that says what to do', async () => {
