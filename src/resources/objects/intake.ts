@@ -65,31 +65,16 @@ export class ObjectIntake {
   }
 
   /**
-   * Runs `work` in the transaction that writes prepared objects. After a lost race it runs again, so it
-   * MUST keep what it finds out to itself. Bytes of objects that it does not write are discarded.
+   * Runs `work` in a transaction that may write objects. After a lost race it runs again, so it MUST
+   * keep what it finds out to itself. Whoever prepared an object discards it afterwards.
    */
-  async write<T>(
-    scope: Scope,
-    bucket: BucketRecord,
-    prepared: readonly PreparedObject[],
-    work: (writer: IntakeWriter) => Promise<T>,
-  ): Promise<T> {
-    let kept: string[] = []
-    try {
-      return await this.#writes.change({ scope, bucket }, async (writer) => {
-        const intake = new IntakeWriter(writer, scope, this.#files)
-        const result = await work(intake)
-        kept = intake.file_ids
-        return result
-      })
-    } catch (error) {
-      kept = []
-      throw error
-    } finally {
-      await this.#files.discard(stagedOf(prepared), kept)
-    }
+  write<T>(scope: Scope, bucket: BucketRecord, work: (writer: IntakeWriter) => Promise<T>): Promise<T> {
+    return this.#writes.change({ scope, bucket }, (writer) =>
+      work(new IntakeWriter(writer, scope, this.#files)),
+    )
   }
 
+  /** Drops the bytes that no row came to name. */
   discard(prepared: PreparedObject): Promise<void> {
     return this.#files.discard(stagedOf([prepared]))
   }
@@ -98,8 +83,6 @@ export class ObjectIntake {
 /** What may be done to objects in one transaction. */
 export class IntakeWriter {
   readonly trx: Trx
-  /** Files of all objects that were written. */
-  readonly file_ids: string[] = []
   readonly #writer: ObjectWriter
   readonly #scope: Scope
   readonly #files: Files
@@ -114,7 +97,6 @@ export class IntakeWriter {
   async create(objects: readonly PreparedObject[]): Promise<WriteResult[]> {
     const results = await this.#writer.create(objects)
     this.#writer.events.push(...creationEvents(results, { together: true }))
-    for (const result of results) this.#keep(result)
     return results
   }
 
@@ -122,9 +104,7 @@ export class IntakeWriter {
   async update(object_id: string, prepared: PreparedObject): Promise<WriteResult | null> {
     try {
       const current = await this.#writer.lock(object_id)
-      const result = await this.#writer.update(current, prepared, { null_removes: false, restart: true })
-      this.#keep(result)
-      return result
+      return await this.#writer.update(current, prepared, { null_removes: false, restart: true })
     } catch (error) {
       if (!(error instanceof KuraError) || error.row.status >= 500) throw error
       return error.code === 'object_not_found' ? null : { error }
@@ -143,10 +123,6 @@ export class IntakeWriter {
     const orphans = await removeDocumentsOf(this.trx, this.#scope, this.#files, object_id)
     this.#writer.orphans.push(...orphans)
     return true
-  }
-
-  #keep(result: WriteResult): void {
-    if ('object' in result) this.file_ids.push(...result.object.blobs.flatMap(({ file_id }) => file_id ?? []))
   }
 }
 

@@ -1,0 +1,151 @@
+import type { Selectable } from 'kysely'
+import { sha256 } from '../../core/ids.ts'
+import { type DbOrTrx, dialect, type Trx } from '../../platform/db/db.ts'
+import type { Schema } from '../../platform/db/schema.ts'
+
+export type ItemRow = Selectable<Schema['sync_items']>
+type Place = { namespace_id: string; bucket_id: string }
+
+/** The identity of an item in its bucket: provider and source id (contract, syncs). */
+export const itemHash = (provider_type: string, source_id: string): string =>
+  sha256(`${provider_type}\n${source_id.toWellFormed()}`)
+
+/** What PostgreSQL can keep and a person can read of a path. */
+export const shownPath = (path: string): string => path.replace(/\0/g, '').toWellFormed().slice(0, 2000)
+
+export async function findItems(
+  db: DbOrTrx,
+  { namespace_id, bucket_id }: Place,
+  hashes: readonly string[],
+): Promise<Map<string, ItemRow>> {
+  if (hashes.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('sync_items')
+    .selectAll()
+    .where('namespace_id', '=', namespace_id)
+    .where('bucket_id', '=', bucket_id)
+    .where('item_hash', 'in', hashes)
+    .execute()
+  return new Map(rows.map((row) => [row.item_hash, row]))
+}
+
+/** Writes what is known of an item now, whether it was known before or not. */
+export async function saveItem(trx: Trx, row: ItemRow, known: boolean): Promise<void> {
+  if (!known) {
+    await trx.insertInto('sync_items').values(row).execute()
+    return
+  }
+  const { namespace_id, bucket_id, item_hash, ...change } = row
+  await trx
+    .updateTable('sync_items')
+    .set(change)
+    .where('namespace_id', '=', namespace_id)
+    .where('bucket_id', '=', bucket_id)
+    .where('item_hash', '=', item_hash)
+    .execute()
+}
+
+/** Marks known items as listed by a run; the sync that lists an item last is the one that may miss it. */
+export async function touchItems(
+  trx: Trx,
+  { namespace_id, bucket_id }: Place,
+  hashes: readonly string[],
+  { sync_config_id, seen_run }: { sync_config_id: string; seen_run: number },
+): Promise<void> {
+  if (hashes.length === 0) return
+  await trx
+    .updateTable('sync_items')
+    .set({ sync_config_id, seen_run })
+    .where('namespace_id', '=', namespace_id)
+    .where('bucket_id', '=', bucket_id)
+    .where('item_hash', 'in', hashes)
+    .execute()
+}
+
+/** Items of a sync that a run did not list, in the order of their hashes. */
+export function unseenItems(
+  db: DbOrTrx,
+  { namespace_id, sync_config_id }: { namespace_id: string; sync_config_id: string },
+  { before_run, limit }: { before_run: number; limit: number },
+): Promise<ItemRow[]> {
+  return db
+    .selectFrom('sync_items')
+    .selectAll()
+    .where('namespace_id', '=', namespace_id)
+    .where('sync_config_id', '=', sync_config_id)
+    .where('seen_run', '<', before_run)
+    .orderBy('item_hash')
+    .limit(limit)
+    .execute()
+}
+
+export async function deleteItem(trx: Trx, { namespace_id, bucket_id, item_hash }: ItemRow): Promise<void> {
+  await trx
+    .deleteFrom('sync_items')
+    .where('namespace_id', '=', namespace_id)
+    .where('bucket_id', '=', bucket_id)
+    .where('item_hash', '=', item_hash)
+    .execute()
+}
+
+/** Another item that stands for the same object; locked, so that two removals see each other. */
+export async function otherItemOf(
+  trx: Trx,
+  { namespace_id, object_id, item_hash }: ItemRow,
+): Promise<ItemRow | undefined> {
+  const query = trx
+    .selectFrom('sync_items')
+    .selectAll()
+    .where('namespace_id', '=', namespace_id)
+    .where('object_id', '=', object_id)
+    .where('item_hash', '<>', item_hash)
+    .orderBy('item_hash')
+    .limit(1)
+  return (dialect(trx) === 'postgres' ? query.forUpdate() : query).executeTakeFirst()
+}
+
+/** Items whose objects no batch holds yet. */
+export function itemsToBatch(
+  db: DbOrTrx,
+  { namespace_id, sync_config_id }: { namespace_id: string; sync_config_id: string },
+  limit: number,
+): Promise<{ item_hash: string; object_id: string | null; bucket_id: string }[]> {
+  return db
+    .selectFrom('sync_items')
+    .select(['item_hash', 'object_id', 'bucket_id'])
+    .where('namespace_id', '=', namespace_id)
+    .where('sync_config_id', '=', sync_config_id)
+    .where('needs_batch', '=', 1)
+    .orderBy('item_hash')
+    .limit(limit)
+    .execute()
+}
+
+export async function markBatched(
+  trx: Trx,
+  { namespace_id, bucket_id }: Place,
+  hashes: readonly string[],
+): Promise<void> {
+  await trx
+    .updateTable('sync_items')
+    .set({ needs_batch: 0 })
+    .where('namespace_id', '=', namespace_id)
+    .where('bucket_id', '=', bucket_id)
+    .where('item_hash', 'in', hashes)
+    .execute()
+}
+
+/** How many items of a sync wait for their batch, or are parked. */
+export async function countItems(
+  db: DbOrTrx,
+  { namespace_id, sync_config_id }: { namespace_id: string; sync_config_id: string },
+  what: { state: string } | { needs_batch: 1 },
+): Promise<number> {
+  let rows = db
+    .selectFrom('sync_items')
+    .where('namespace_id', '=', namespace_id)
+    .where('sync_config_id', '=', sync_config_id)
+  rows = 'state' in what ? rows.where('state', '=', what.state) : rows.where('needs_batch', '=', 1)
+  const { total } = await rows.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+  return Number(total)
+}

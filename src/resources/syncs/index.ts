@@ -1,0 +1,3 @@
+export { syncRoutes } from './routes.ts'
+export { SyncService } from './service.ts'
+export { suspendSyncs } from './store.ts'
