@@ -72,7 +72,18 @@ export async function processRows(
   context: RowContext,
   rows: readonly MappedRow[],
 ): Promise<RowResult[]> {
-  const calls = rows.flatMap(({ inputs }) => inputs.map((mapped) => callOf(deps, context, mapped)))
+  let parameters: Parameters
+  try {
+    parameters = await deps.fillSecrets(context.scope, context.config.feature_extractor.parameters)
+  } catch (cause) {
+    // What cannot be opened fails the rows that need it; a database that is gone fails the job.
+    if (!(cause instanceof KuraError)) throw cause
+    const error = new RowError('authentication', cause.message, { cause })
+    return rows.map(({ row }) => failedRow(row.row_id, row, error))
+  }
+  const calls = rows.flatMap(({ inputs }) =>
+    inputs.map((mapped) => callOf(deps, context, parameters, mapped)),
+  )
   const results = await runCalls(context.extractor, calls, { signal: context.signal, ...deps.limits })
   const done: RowResult[] = []
   let next = 0
@@ -84,7 +95,9 @@ export async function processRows(
   return done
 }
 
-function callOf(deps: IngestDeps, { scope, config }: RowContext, mapped: MappedInput): Call {
+type Parameters = RowContext['config']['feature_extractor']['parameters']
+
+function callOf(deps: IngestDeps, { scope }: RowContext, parameters: Parameters, mapped: MappedInput): Call {
   return {
     input_key: mapped.input_key,
     parameters,

@@ -94,6 +94,12 @@ export async function createCollection(
     await inTransaction(db, async (trx) => {
       await ensureListed(trx, scope, { ...listing, ...(params && { params }) })
       await store.insertCollection(trx, scope, row, sources)
+      await recordAudit(trx, scope, {
+        action: 'collection_created',
+        resource_type: 'collection',
+        resource_id: collection_id,
+        changes: { collection_name: { new: collection_name }, source: { new: source.stored } },
+      })
       await announceCollection(trx, scope, 'created', row)
     })
   } catch (error) {

@@ -37,7 +37,14 @@ export async function deleteCollection(
   )
   const payload: DeleteCollectionPayload = { collection_id, collection_seq, task_id: newId.task() }
   await inTransaction(db, async (trx) => {
-    await store.deleteCollection(trx, scope, collection_id)
+    // Of two requests at once one deletes it, and is written down.
+    if (await store.deleteCollection(trx, scope, collection_id))
+      await recordAudit(trx, scope, {
+        action: 'collection_deleted',
+        resource_type: 'collection',
+        resource_id: collection_id,
+        changes: { collection_name: { old: collection_name }, document_count: { old: document_count } },
+      })
     await announceCollection(trx, scope, 'deleted', { collection_id, collection_name })
     await queue.enqueue(trx, [
       {

@@ -20,7 +20,7 @@ export async function listCollections(
   page: PageRequest,
 ): Promise<ListCollectionsResponse> {
   const { results, matches, pagination } = listInMemory(await readAll(db, scope), {
-    query: body,
+    query: onlyVisible(body, scope),
     page,
     path: '/v1/collections/list',
     id: 'collection_id',

@@ -13,6 +13,8 @@ import { type CollectionRecord, findCollection } from './record.ts'
 import type { UpdateCollectionBody } from './schemas.ts'
 import * as store from './store.ts'
 
+const AUDITED = ['collection_name', 'description', 'enabled', 'schema_sync_enabled', 'metadata'] as const
+
 const IMMUTABLE = ['source', 'feature_extractor', 'input_schema'] as const
 
 /** Changes what may change; immutable members may be sent back as they are, as clients do that PATCH what they GET. */
@@ -47,6 +49,13 @@ export async function updateCollection(
       await announceCollection(trx, scope, 'updated', {
         collection_id,
         collection_name: collection_name ?? current.collection_name,
+      })
+      const updated = await findCollection(trx, scope, collection_id)
+      await recordAudit(trx, scope, {
+        action: 'collection_updated',
+        resource_type: 'collection',
+        resource_id: collection_id,
+        changes: changesOf(current, updated, AUDITED),
       })
     })
   } catch (error) {

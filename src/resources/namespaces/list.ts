@@ -29,7 +29,7 @@ export async function listNamespaces(
     return rows.map((row) => presentNamespace(row, counts(row.namespace_id), catalogue))
   })
   const { results, matches, pagination } = listInMemory(all, {
-    query: body,
+    query: onlyVisible(body, scope),
     page,
     path: '/v1/namespaces/list',
     id: 'namespace_id',

@@ -61,7 +61,18 @@ export class RetrieverService {
       visibility: body.visibility,
     }
     try {
-      await store.insertRetriever(this.#db, scope, record)
+      await inTransaction(this.#db, async (trx) => {
+        await store.insertRetriever(trx, scope, record)
+        await recordAudit(trx, scope, {
+          action: 'retriever_created',
+          resource_type: 'retriever',
+          resource_id: record.retriever_id,
+          changes: {
+            retriever_name: { new: retriever_name },
+            collection_ids: { new: record.collection_ids },
+          },
+        })
+      })
     } catch (cause) {
       if (isUniqueViolation(cause)) throw new KuraError('retriever_name_taken', { retriever_name }, { cause })
       throw cause
@@ -97,8 +108,16 @@ export class RetrieverService {
   }
 
   async delete(scope: Scope, identifier: string) {
-    const { retriever_id } = await this.find(scope, identifier)
-    await store.deleteRetriever(this.#db, scope, retriever_id)
+    const { retriever_id, retriever_name } = await this.find(scope, identifier)
+    await inTransaction(this.#db, async (trx) => {
+      await store.deleteRetriever(trx, scope, retriever_id)
+      await recordAudit(trx, scope, {
+        action: 'retriever_deleted',
+        resource_type: 'retriever',
+        resource_id: retriever_id,
+        changes: { retriever_name: { old: retriever_name } },
+      })
+    })
     return { message: `Retriever ${retriever_id} was deleted.`, success: true }
   }
 }
