@@ -35,7 +35,7 @@ function foundBySqlite(pattern: SearchPattern, field: SearchField): Bool {
   }
   const search: JsonSearch = { pattern, members_only: field.kind === 'members' }
   const found = sql<SqlBool>`kura_search(${JSON.stringify(search)}, ${column})`
-  return sql<SqlBool>`(${column} <> '{}' and ${mayHold(pattern, storedJson(field))} and ${found})`
+  return sql<SqlBool>`(${mayHold(pattern, storedJson(field))} and ${column} <> '{}' and ${found})`
 }
 
 const storedJson = (field: Exclude<SearchField, TextField>) =>
