@@ -39,7 +39,7 @@ export async function adoptBytes(
   const { db, files } = context
   const isInPlace = row.kind === 'tus'
   const { staged, etag } = isInPlace
-    ? await digestInPlace(context, row, row.storage_key, signal)
+    ? await digestInPlace(context, row, row.storage_key, storage_class, signal)
     : await copy(context, scope, row, row.storage_key, storage_class, signal)
   const after = await inTransaction(db, async (trx) => {
     const now = await store.findUpload(trx, scope, row.upload_id, { lock: true })
@@ -76,13 +76,15 @@ async function digestInPlace(
   { blobs }: UploadContext,
   { filename, content_type }: UploadRow,
   storage_key: string,
+  storage_class: string | null,
   signal: AbortSignal | undefined,
 ): Promise<Adopted> {
   const { head, sha256, size_bytes } = await digestOf(await blobs.read(storage_key), signal)
   const file_id = storage_key.slice(storage_key.lastIndexOf('/') + 1)
   const mime_type = await sniffMime(head, content_type, filename)
-  const staged = { file_id, sha256, size_bytes, mime_type, filename, content: null, storage_key, head }
-  return { staged: staged as StagedFile, etag: null }
+  const bytes = { content: null, storage_key, storage_class, head }
+  const staged: StagedFile = { file_id, sha256, size_bytes, mime_type, filename, ...bytes }
+  return { staged, etag: null }
 }
 
 async function copy(
