@@ -137,3 +137,44 @@ test('what a deleted upload had received is removed from the store', options, as
   assert.equal(answer.status, 204)
   assert.deepEqual(await keys('uploads/'), before)
 })
+
+test(
+  'a resumable upload to a bucket of the archive class is hashed first and then archived',
+  options,
+  async () => {
+    const body = {
+      bucket_name: 'cold',
+      bucket_schema: { properties: { note: { type: 'text' } } },
+      storage_class: 'archive',
+    }
+    const cold = (await app.request('POST', '/v1/buckets', { body })).body.bucket_id
+    const bytes = Buffer.alloc(200_000, 'kept for long\n')
+    const before = await keys('files/')
+    const headers = { authorization: `Bearer ${app.key}`, 'tus-resumable': '1.0.0' }
+    const metadata = { bucket: cold, filename: 'note.txt', filetype: 'text/plain' }
+    const named = Object.entries(metadata).map(
+      ([name, value]) => `${name} ${Buffer.from(value).toString('base64')}`,
+    )
+    const created = await fetch(`${base}/v1/uploads/tus`, {
+      method: 'POST',
+      headers: { ...headers, 'upload-length': String(bytes.length), 'upload-metadata': named.join(',') },
+    })
+    assert.equal(created.status, 201, await created.text())
+    const sent = await fetch(created.headers.get('location')!, {
+      method: 'PATCH',
+      headers: { ...headers, 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' },
+      body: new Uint8Array(bytes),
+    })
+    assert.equal(sent.status, 204, await sent.text())
+    const file = await app.deps.db
+      .selectFrom('files')
+      .select(['storage_key', 'storage_class'])
+      .where('sha256', '=', sha256(bytes))
+      .executeTakeFirstOrThrow()
+    assert.equal(file.storage_class, 'archive')
+    assert.deepEqual(
+      (await keys('files/')).filter((key) => !before.includes(key)),
+      [file.storage_key],
+    )
+  },
+)

@@ -26,7 +26,7 @@ export async function arrivedBytes({ blobs, files }: UploadContext, scope: Scope
 
 /**
  * Makes arrived bytes a file of the upload, reading them once for their hash. Those of a resumable
- * upload stay where they are. Those that a client has put into an object store itself are copied,
+ * upload stay where they are, unless they have to go into the archive. Those that a client has put into an object store itself are copied,
  * because its URL lets it change them until it expires. Returns the upload as it is then.
  */
 export async function adoptBytes(
@@ -37,7 +37,7 @@ export async function adoptBytes(
 ): Promise<UploadRow> {
   if (row.file_id !== null || row.storage_key === null) return row
   const { db, files } = context
-  const isInPlace = row.kind === 'tus'
+  const isInPlace = row.kind === 'tus' && storage_class !== 'archive'
   const { staged, etag } = isInPlace
     ? await digestInPlace(context, row, row.storage_key, storage_class, signal)
     : await copy(context, scope, row, row.storage_key, storage_class, signal)
@@ -49,12 +49,13 @@ export async function adoptBytes(
       file_id: file_id!,
       etag,
       received_at: timestamp(),
-      storage_key: isInPlace ? null : row.storage_key,
+      storage_key: row.kind === 'tus' ? null : row.storage_key,
     }
     await store.updateUpload(trx, scope, row.upload_id, change)
     return { ...now, ...change }
   })
   if (!isInPlace && after.file_id !== staged.file_id) await files.discard([staged])
+  else if (!isInPlace && row.kind === 'tus') await files.deleteBytes([{ storage_key: row.storage_key }])
   return after
 }
 

@@ -43,7 +43,9 @@ export class ResumableUploads {
     const { blobs, db } = this.#uploads.context
     const row = await this.#find(upload_id)
     const { storage_class } = await findBucket(db, this.#scope, row.bucket_id)
-    await blobs.resumable.begin(row.storage_key!, { storage_class, mime_type: row.content_type })
+    // An object store does not give back what goes into the archive, and the bytes are yet to be hashed.
+    const first_class = storage_class === 'archive' ? null : storage_class
+    await blobs.resumable.begin(row.storage_key!, { storage_class: first_class, mime_type: row.content_type })
   }
 
   /** Throws `upload_not_found` also for uploads that are not resumable. */
