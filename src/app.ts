@@ -27,6 +27,7 @@ import { Refusals } from './platform/audit/refusals.ts'
 import { batchRoutes } from './resources/batches/index.ts'
 import { bucketRoutes } from './resources/buckets/index.ts'
 import { collectionRoutes } from './resources/collections/index.ts'
+import { connectionRoutes } from './resources/connections/index.ts'
 import { documentRoutes, lineageRoutes } from './resources/documents/index.ts'
 import { fileRoutes, ownerOf } from './resources/files/index.ts'
 import { healthRoutes } from './resources/health/index.ts'
@@ -34,6 +35,8 @@ import { namespaceRoutes } from './resources/namespaces/index.ts'
 import { objectRoutes } from './resources/objects/index.ts'
 import { findCaller, organizationsRoutes, scopedResources } from './resources/organizations/index.ts'
 import { retrieverRoutes } from './resources/retrievers/index.ts'
+import { sourceAdapterRoutes } from './resources/source-adapters/index.ts'
+import { syncRoutes } from './resources/syncs/index.ts'
 import { taskRoutes } from './resources/tasks/index.ts'
 import { tusRoutes, uploadPutRoutes, uploadRoutes } from './resources/uploads/index.ts'
 import { webhookRoutes } from './resources/webhooks/index.ts'
@@ -92,6 +95,8 @@ export async function buildApp(deps: Deps): Promise<App> {
       await v1.register(healthRoutes, deps)
       await v1.register(bucketRoutes, deps)
       await v1.register(objectRoutes, deps)
+      await v1.register(connectionRoutes, deps)
+      await v1.register(syncRoutes, deps)
       await v1.register(async (scope: App) => {
         // With no origin configured only files answer browsers, and no other request pays for it.
         if (origins.length === 0) await allowBrowsers(scope)
@@ -112,6 +117,7 @@ export async function buildApp(deps: Deps): Promise<App> {
       await v1.register(uploadRoutes, deps)
       await v1.register(tusRoutes, deps)
       await v1.register(webhookRoutes, deps)
+      await v1.register(sourceAdapterRoutes, deps)
     },
     { prefix: '/v1' },
   )

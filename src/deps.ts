@@ -20,12 +20,14 @@ import { DbQueue } from './platform/queue/db-queue.ts'
 import type { JobQueue } from './platform/queue/queue.ts'
 import { openSecretBox } from './platform/secrets/open-secret-box.ts'
 import type { SecretBox } from './platform/secrets/secret-box.ts'
+import { sourceContext } from './platform/sources/source-context.ts'
 import { UsageRecorder } from './platform/usage/usage-recorder.ts'
 import { createVectorIndexes } from './platform/vectors/in-process-indexes.ts'
 import type { VectorIndexes } from './platform/vectors/vectors.ts'
 import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
 import { BucketService } from './resources/buckets/index.ts'
 import { CollectionService } from './resources/collections/index.ts'
+import { ConnectionService } from './resources/connections/index.ts'
 import { DocumentService } from './resources/documents/index.ts'
 import { HealthService } from './resources/health/index.ts'
 import { ensureDefaultNamespace, NamespaceService, namespaceLookup } from './resources/namespaces/index.ts'
@@ -37,7 +39,9 @@ import {
   type OrganizationServices,
 } from './resources/organizations/index.ts'
 import { ExecuteService, RetrieverService } from './resources/retrievers/index.ts'
-import { TaskService } from './resources/tasks/index.ts'
+import { SourceAdapterService, SourceAdapterStore } from './resources/source-adapters/index.ts'
+import { SyncService, suspendSyncs } from './resources/syncs/index.ts'
+import { insertTask, TaskService } from './resources/tasks/index.ts'
 import { findUploadedFile, UploadService } from './resources/uploads/index.ts'
 import { createWebhookServices, type WebhookServices } from './resources/webhooks/index.ts'
 
@@ -62,6 +66,8 @@ export type Deps = {
   buckets: BucketService
   objects: ObjectService
   batches: BatchService
+  connections: ConnectionService
+  syncs: SyncService
   collections: CollectionService
   documents: DocumentService
   retrievers: RetrieverService
@@ -71,6 +77,7 @@ export type Deps = {
   tasks: TaskService
   uploads: UploadService
   webhookServices: WebhookServices
+  sourceAdapters: SourceAdapterService
   close(): Promise<void>
 }
 
@@ -98,6 +105,7 @@ export async function createDeps(
   const vectors = createVectorIndexes(indexes)
   const lexical = createLexicalIndexes(indexes)
   const http = new HttpClient(config)
+  const adapters = new SourceAdapterStore(secrets)
   const readContent = createReadContent({ files, http })
   const tasks = new TaskService({ db, cancel: cancelTaskOfBatch })
   const batches = new BatchService({ db, queue, effects: ingestEffects, tasks })
@@ -124,7 +132,7 @@ export async function createDeps(
     }),
     namespaceLookup: namespaceLookup(db),
     bootstrap: started,
-    buckets: new BucketService({ db, queue }),
+    buckets: new BucketService({ db, queue, adapters }),
     objects: createObjectService({
       db,
       files,
@@ -142,6 +150,8 @@ export async function createDeps(
       findUpload: findUploadedFile(db),
     }),
     batches,
+    connections: new ConnectionService({ db, secrets, sources: sourceContext(config, http), suspendSyncs }),
+    syncs: new SyncService({ db, queue, effects: { insertTask } }),
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
     documents: new DocumentService({ db, files, models }),
     retrievers: new RetrieverService({ db, models }),
@@ -153,6 +163,7 @@ export async function createDeps(
       { db, files, blobs, queue, objects: createObjectCreator({ db, files, http, config }), limits: config },
       tasks,
     ),
+    sourceAdapters: new SourceAdapterService({ db, queue, http, adapters }),
     webhookServices: createWebhookServices({ db, queue, secrets, http, config }),
     async close() {
       await usage.stop()

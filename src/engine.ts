@@ -12,17 +12,20 @@ import { Files, loadSigningKey } from './platform/files/files.ts'
 import type { Models } from './platform/models/models.ts'
 import { HttpClient } from './platform/net/http-client.ts'
 import { DbQueue } from './platform/queue/db-queue.ts'
-import type { Job, JobHandlers, JobQueue } from './platform/queue/queue.ts'
+import type { Job, JobHandler, JobHandlers, JobQueue } from './platform/queue/queue.ts'
 import { openSecretBox } from './platform/secrets/open-secret-box.ts'
 import type { SecretBox } from './platform/secrets/secret-box.ts'
 import { Vault } from './platform/secrets/vault.ts'
+import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
 import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
 import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
 import { cloneNamespaceJob, deleteNamespaceJob } from './resources/namespaces/index.ts'
-import { createObjectCreator } from './resources/objects/index.ts'
-import { advanceTasks, insertTask, updateTask } from './resources/tasks/index.ts'
+import { createObjectCreator, createObjectIntake } from './resources/objects/index.ts'
+import { SourceAdapterStore, takeSourceEventsJob } from './resources/source-adapters/index.ts'
+import { advanceTasks, insertTask, TaskService, updateTask } from './resources/tasks/index.ts'
 import { confirmUploadsJob, purgeUploads, type UploadLimits } from './resources/uploads/index.ts'
 import { createSender, deliverWebhooksJob, type WebhookSettings } from './resources/webhooks/index.ts'
+import { createSyncJob, type SyncConfig } from './sync-engine.ts'
 
 /** Writes of other resources that ingestion causes. */
 export const ingestEffects: Effects = { insertTask, updateTask, advanceTasks, changeBatchStats }
@@ -30,6 +33,7 @@ export const ingestEffects: Effects = { insertTask, updateTask, advanceTasks, ch
 export type HandlerDeps = {
   config: Pick<Config, 'row_timeout_seconds' | 'inline_blob_limit_bytes' | 'url_blob_limit_bytes'> &
     WebhookSettings &
+    SyncConfig &
     UploadLimits
   db: Db
   queue: JobQueue
@@ -59,6 +63,7 @@ export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimit
       limits: { ...DEFAULT_LIMITS, row_timeout_ms, ...limits },
       log: logger,
     }),
+    take_source_events: takeEventsJob(deps),
     deliver_webhook: deliverWebhooksJob({ db, queue, secrets, sender: createSender(http, config) }),
     confirm_uploads: confirmUploadsJob({
       db,
@@ -68,11 +73,25 @@ export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimit
       objects: createObjectCreator({ db, files, http, config }),
       limits: config,
     }),
+    run_sync: createSyncJob({ config, db, queue, files, http, secrets, effects: ingestEffects }),
     delete_bucket: deleteBucketJob({ db, files, queue, purges: [purgeUploads] }),
     delete_namespace: deleteNamespaceJob({ db, files, queue }),
     clone_namespace: cloneNamespaceJob({ db, files, queue }),
     delete_collection: (job, signal) => finishCollectionJob({ db, files, queue }, job, signal),
   }
+}
+
+function takeEventsJob({ config, db, queue, files, http, secrets }: HandlerDeps): JobHandler {
+  const tasks = new TaskService({ db, cancel: cancelTaskOfBatch })
+  const batches = new BatchService({ db, queue, effects: ingestEffects, tasks })
+  return takeSourceEventsJob({
+    db,
+    queue,
+    adapters: new SourceAdapterStore(secrets),
+    intake: createObjectIntake({ db, files, http, config }),
+    submit: (trx, scope, bucket_id, object_ids) =>
+      batches.createAndSubmit(scope, { bucket_id, object_ids }, trx),
+  })
 }
 
 async function finishCollectionJob(

@@ -1,5 +1,6 @@
 import type { Deps } from './deps.ts'
 import { markExpired } from './resources/organizations/index.ts'
+import { purgeSourceEvents } from './resources/source-adapters/index.ts'
 import { cleanUploads } from './resources/uploads/index.ts'
 import { purgeDeliveries } from './resources/webhooks/index.ts'
 
@@ -19,7 +20,7 @@ export function startHousekeeping({
   const run = async () => {
     try {
       const purged = await tasks.purge()
-      const deliveries = await purgeDeliveries(db)
+      const deliveries = (await purgeDeliveries(db)) + (await purgeSourceEvents(db))
       const uploads = await cleanUploads({ db, files, blobs })
       await markExpired(db)
       const audited = (await organizations.audit.purge()) + (await organizations.usage.purge())

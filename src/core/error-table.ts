@@ -254,6 +254,22 @@ export const ERRORS = {
   webhook_name_taken: exists('A webhook named "{webhook_name}" exists already.'),
   webhook_inactive: badRequest('The webhook is not active. Activate it first.'),
   webhook_channel_unsigned: badRequest('Channel {channel_index} is no webhook channel: it has no secret.'),
+  // Source adapters
+  event_not_authentic: row(
+    'UnauthorizedError',
+    401,
+    'Nothing takes these events in, or their signature or secret is wrong.',
+  ),
+  too_many_wrong_events: row(
+    'TooManyRequestsError',
+    429,
+    'Too many events with a wrong signature came from this address. Wait {retry_after} s.',
+  ),
+  event_too_large: badRequest('One event may tell of at most {limit} items. Send several.'),
+  source_adapter_not_found: notFound('The bucket has no source adapter that takes events in.'),
+  source_adapter_disabled: badRequest('The source adapter of the bucket is disabled.'),
+  source_event_not_found: notFound('Event not found'),
+  source_event_not_failed: badRequest('Only a failed event can be replayed; this one is {status}.'),
   email_not_configured: badRequest('The server cannot send e-mail: the operator has not set smtp_url.'),
   // Faults of the server
   internal_error: row(

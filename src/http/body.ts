@@ -25,7 +25,7 @@ export function registerBodyParser(app: App): void {
 }
 
 /** Other encodings would be read as text with other characters, and stored so. */
-function decodeBody(bytes: Buffer): string {
+export function decodeBody(bytes: Buffer): string {
   if (!isUtf8(bytes)) throw valueError(['body'], 'The body must be UTF-8', 'json_invalid')
   return bytes.toString('utf8')
 }

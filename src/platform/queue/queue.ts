@@ -18,6 +18,7 @@ export const JOB_LANES = {
   delete_collection: 'transfer',
   clone_namespace: 'transfer',
   run_sync: 'transfer',
+  take_source_events: 'transfer',
   confirm_uploads: 'quick',
   deliver_webhook: 'quick',
 } as const satisfies Record<string, JobLane>

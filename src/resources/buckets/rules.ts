@@ -109,7 +109,7 @@ const SECRET_NAME =
   /secret|token|password|passwd|credential|private|signature|authorization|api_?key|access_?key/i
 const MASK = '*'.repeat(40)
 
-/** Secret-like values of an adapter are not kept: nothing receives for it yet, and what is not stored cannot leak. */
+/** Secret-like values of an adapter are not kept with the bucket; adapters of ours keep them sealed elsewhere. */
 export function maskSecrets(value: unknown, name = ''): unknown {
   if (Array.isArray(value)) return value.map((item) => maskSecrets(item, name))
   if (isObject(value))

@@ -29,14 +29,25 @@ import type {
 } from './schemas.ts'
 import * as store from './store.ts'
 
+/**
+ * Keeps source adapters with their secrets, which buckets only show masked. Given by the composition
+ * root, because adapters look at buckets and so buckets do not look at adapters.
+ */
+export type SourceAdapters = {
+  /** In the transaction that changes the bucket. Throws 422. */
+  save(trx: Trx, scope: Scope, bucket_id: string, source_adapter: unknown): Promise<void>
+}
+
 /** Buckets; methods that answer with a bucket return its JSON text (`BucketResponse`), as the database wrote it. */
 export class BucketService {
   readonly #db: Db
   readonly #queue: JobQueue
+  readonly #adapters: SourceAdapters
   readonly #lister: BucketLister
 
-  constructor({ db, queue }: { db: Db; queue: JobQueue }) {
+  constructor({ db, queue, adapters }: { db: Db; queue: JobQueue; adapters: SourceAdapters }) {
     this.#db = db
+    this.#adapters = adapters
     this.#queue = queue
     this.#lister = new BucketLister(db)
   }
@@ -60,6 +71,7 @@ export class BucketService {
     await namedUniquely(bucket_name, () =>
       inTransaction(this.#db, async (trx) => {
         await store.insertBucket(trx, scope, bucket)
+        if (body.source_adapter) await this.#adapters.save(trx, scope, bucket.bucket_id, body.source_adapter)
         await auditCreation(trx, scope, bucket)
       }),
     )
@@ -145,6 +157,8 @@ export class BucketService {
         checkUniqueKeyUnchanged(body.unique_key, row)
         const changes = { ...(bucket_name !== undefined && { bucket_name }), ...wanted }
         await store.updateBucket(trx, scope, row, { ...changes, updated_at: timestamp() })
+        if ('source_adapter' in changes)
+          await this.#adapters.save(trx, scope, row.bucket_id, (body as PatchBucketBody).source_adapter)
         await auditChange(trx, scope, row, changes)
         return (await store.readBucketJson(trx, scope, row.bucket_id))!
       }),

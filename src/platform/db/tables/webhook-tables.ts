@@ -70,7 +70,7 @@ export type WebhookTables = {
     action: 'put' | 'remove'
     source_key: string | null
     sequencer: string | null
-    status: 'processing' | 'processed' | 'ignored' | 'failed'
+    status: 'pending' | 'processed' | 'ignored' | 'failed'
     attempt_count: number
     object_id: string | null
     error: string | null

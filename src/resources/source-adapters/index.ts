@@ -1,0 +1,5 @@
+export { SourceAdapterStore } from './config-store.ts'
+export { purgeSourceEvents } from './event-store.ts'
+export { takeSourceEventsJob } from './jobs.ts'
+export { sourceAdapterRoutes } from './routes.ts'
+export { SourceAdapterService } from './service.ts'
