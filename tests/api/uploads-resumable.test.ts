@@ -244,6 +244,31 @@ for (const dialect of DIALECTS) {
       assert.match(head.headers.get('upload-object-id')!, /^obj_/)
     })
 
+    test('the upload of another namespace is not there', async () => {
+      const url = await created(10)
+      const body = {
+        namespace_name: 'elsewhere',
+        feature_extractors: [{ feature_extractor_name: 'text_extractor', version: 'v1' }],
+      }
+      assert.equal((await app.request('POST', '/v1/namespaces', { body })).status, 200)
+      const elsewhere = { 'x-namespace': 'elsewhere' }
+      assert.equal((await call('HEAD', url, elsewhere)).status, 404)
+      assert.deepEqual(await code(call('DELETE', url, elsewhere)), [404, 'upload_not_found'])
+      const headers = {
+        ...elsewhere,
+        'upload-offset': '0',
+        'content-type': 'application/offset+octet-stream',
+      }
+      assert.deepEqual(await code(call('PATCH', url, headers, text(10))), [404, 'upload_not_found'])
+      assert.deepEqual(
+        await code(
+          call('POST', TUS, { ...elsewhere, 'upload-length': '10', 'upload-metadata': encode(note()) }),
+        ),
+        [404, 'bucket_not_found'],
+      )
+      assert.equal((await call('HEAD', url)).headers.get('upload-offset'), '0')
+    })
+
     test('a large upload is confirmed in the background', async () => {
       const bytes = Buffer.alloc(101_000_000, 'a line of text\n')
       const url = await created(bytes.length)

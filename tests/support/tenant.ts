@@ -24,6 +24,8 @@ export type Tenant = {
   batch_id: string
   task_id: string
   draft_batch_id: string
+  /** It waits for bytes. */
+  upload_id: string
   retriever_id: string
   retriever_name: string
 }
@@ -86,6 +88,10 @@ export async function makeTenant(app: TestApp, { key = app.key, name, mark }: Op
   const { batch_id: draft_batch_id } = await ok('POST', `/buckets/${bucket_id}/batches`, {
     object_ids: [object_id],
   })
+  const { upload_id } = await ok('POST', `/buckets/${bucket_id}/uploads`, {
+    filename: `${mark}.png`,
+    content_type: 'image/png',
+  })
   const retriever_name = `retriever-${mark}`
   const { retriever_id } = await ok('POST', '/retrievers', {
     retriever_name,
@@ -110,6 +116,7 @@ export async function makeTenant(app: TestApp, { key = app.key, name, mark }: Op
     batch_id,
     task_id,
     draft_batch_id,
+    upload_id,
     retriever_id,
     retriever_name,
   }

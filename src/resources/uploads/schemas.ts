@@ -137,10 +137,16 @@ export const ConfirmUploadsResponse = Type.Object(
 export type ConfirmUploadsResponse = Static<typeof ConfirmUploadsResponse>
 
 export const ListUploadsBody = Type.Object(
-  { ...ListMembers, return_presigned_urls: Defaulted(Type.Boolean(), false) },
+  {
+    limit: Defaulted(Type.Integer({ minimum: 1, maximum: 100 }), 20),
+    offset: Defaulted(Type.Integer({ minimum: 0 }), 0),
+    ...ListMembers,
+    return_presigned_urls: Defaulted(Type.Boolean(), false),
+  },
   { $id: 'ListUploadsRequest' },
 )
-export type ListUploadsBody = Static<typeof ListUploadsBody>
+/** Paging is read apart: it may also come in the query. */
+export type ListUploadsBody = Omit<Static<typeof ListUploadsBody>, 'limit' | 'offset'>
 
 export const ListUploadsResponse = Type.Object(
   {
