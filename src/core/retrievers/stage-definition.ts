@@ -17,12 +17,5 @@ export type StageDefinition = {
   description?: string | null
 }
 
-/** What a run needs to know of a retriever, saved or ad hoc. */
-export type PipelineDefinition = {
-  stages: StageDefinition[]
-  collection_ids: string[]
-  max_time_ms: number | null
-}
-
 /** A feature that a retriever depends on. */
 export type FeatureAddress = { scheme: string; extractor: string; version: string; output?: string | null }

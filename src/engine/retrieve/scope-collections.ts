@@ -7,7 +7,7 @@ import {
 } from '../../core/feature-uri.ts'
 import type { Scope } from '../../core/scope.ts'
 import { builtinExtractors } from '../../extractors/builtin.ts'
-import { defaultParameters } from '../../extractors/catalogue.ts'
+import { defaultParameters, featureDescriptor } from '../../extractors/catalogue.ts'
 import { type DbOrTrx, dialect } from '../../platform/db/db.ts'
 import { slot, Templates } from '../../platform/db/templates.ts'
 import type { ModelDescription, Models, Slot } from '../../platform/models/models.ts'
@@ -68,14 +68,9 @@ function featuresOf(vector_indexes: string): CollectionFeature[] {
     const output = extractor?.vectors(defaultParameters(extractor)).find((one) => one.name === name)
     if (!extractor || !output) return []
     return {
-      extractor: extractor.name,
-      version: extractor.version,
+      ...featureDescriptor(extractor, output),
       feature_uri,
-      output: name,
-      aliases: output.aliases,
       storage_name: index.name,
-      service_id: output.upstream_model,
-      slot: output.slot,
       dimensions: index.dimensions,
     }
   })
