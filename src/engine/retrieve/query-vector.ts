@@ -2,13 +2,14 @@ import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import type { DbOrTrx } from '../../platform/db/db.ts'
 import type { EmbeddingInput, Models } from '../../platform/models/models.ts'
+import { readVectors, type VectorIndexRow } from '../../platform/vectors/vector-store.ts'
 import type { SearchQuery } from '../../stages/stage.ts'
 import type { CollectionFeature } from './scope-collections.ts'
 
 /** Bytes of a media query; fetches URLs through the guarded client. */
 export type ReadContent = (scope: Scope, content: string) => Promise<Uint8Array>
 
-export type StoredVectorIndex = { vector_index_id: number; dimensions: number; model_fingerprint: string }
+export type StoredVectorIndex = Pick<VectorIndexRow, 'vector_index_id' | 'dimensions' | 'model_fingerprint'>
 
 type Context = {
   db: DbOrTrx
@@ -88,17 +89,8 @@ async function documentVector(
   if (collection_id) query = query.where('collection_id', '=', collection_id)
   const row = await query.executeTakeFirst()
   if (!row) throw new KuraError('document_not_found', { resource: 'document', id: document_id })
-  const stored = await db
-    .selectFrom('vectors')
-    .select('vector')
-    .where('vector_index_id', '=', index.vector_index_id)
-    .where('document_seq', '=', row.document_seq)
-    .executeTakeFirst()
-  if (!stored) throw new KuraError('feature_missing', { feature: feature_uri, document_id })
-  return { vector: toFloats(stored.vector), document_seq: row.document_seq }
-}
-
-/** A copy, because a database buffer need not start where a Float32Array must. */
-function toFloats(bytes: Uint8Array): Float32Array {
-  return new Float32Array(Uint8Array.from(bytes).buffer)
+  const { document_seq } = row
+  const vector = (await readVectors(db, index.vector_index_id, [document_seq])).get(document_seq)
+  if (!vector) throw new KuraError('feature_missing', { feature: feature_uri, document_id })
+  return { vector, document_seq }
 }

@@ -1,6 +1,7 @@
 import { KuraError } from '../../core/errors.ts'
 import { parseFileAddress } from '../../core/file-address.ts'
 import type { Scope } from '../../core/scope.ts'
+import { collect } from '../../lib/streams.ts'
 import type { Files } from '../../platform/files/files.ts'
 import type { HttpClient } from '../../platform/net/http-client.ts'
 import type { ReadContent } from './query-vector.ts'
@@ -26,11 +27,11 @@ export function createReadContent({ files, http }: { files: Files; http: HttpCli
 
 async function fetchBytes(http: HttpClient, url: string): Promise<Uint8Array> {
   const response = await http.request(url, { limit_bytes: QUERY_BYTES_MAX, timeout_ms: FETCH_TIMEOUT_MS })
-  const chunks: Uint8Array[] = []
-  for await (const chunk of response.body) chunks.push(chunk)
-  if (response.status >= 400)
+  if (response.status >= 400) {
+    response.discard()
     throw new KuraError('url_not_usable', { reason: `it answered ${response.status}.` })
-  return Buffer.concat(chunks)
+  }
+  return collect(response.body)
 }
 
 function decodeBase64(text: string): Uint8Array {

@@ -1,17 +1,18 @@
 import { KuraError } from '../../core/errors.ts'
 import type { FilterNode } from '../../core/filters/ast.ts'
+import { compareCodePoints } from '../../core/filters/fold.ts'
 import type { JsonObject } from '../../core/json.ts'
 import type { Scope } from '../../core/scope.ts'
-import { type Db, dialect } from '../../platform/db/db.ts'
-import { slot, Templates } from '../../platform/db/templates.ts'
+import type { Db } from '../../platform/db/db.ts'
 import type { LexicalIndexes } from '../../platform/lexical/lexical.ts'
 import type { Models } from '../../platform/models/models.ts'
+import { findVectorIndex } from '../../platform/vectors/vector-store.ts'
 import type { VectorFilter, VectorIndexes } from '../../platform/vectors/vectors.ts'
 import type { FeatureSearch, StageTools } from '../../stages/stage.ts'
 import { indexedFields } from '../documents/payload-indexes.ts'
 import { documentMembers, readDocuments } from '../documents/record.ts'
 import { matchingDocuments, passingDocuments } from './matching.ts'
-import { queryVector, type ReadContent, type StoredVectorIndex } from './query-vector.ts'
+import { queryVector, type ReadContent } from './query-vector.ts'
 import { type ResolvedFeature, resolveFeatures, type ScopeCollection } from './scope-collections.ts'
 
 export type RetrieveDeps = {
@@ -70,7 +71,7 @@ function within(
 async function searchVectors(bound: Bound, { feature, query, top_k, filter, within: set }: FeatureSearch) {
   const { deps, scope, signal } = bound
   const { vector: definition, collection_ids } = feature as ResolvedFeature
-  const index = await vectorIndex(bound, definition!.storage_name)
+  const index = await findVectorIndex(deps.db, scope, definition!.storage_name)
   // No document has this feature yet: the answer is empty, not an error.
   if (!index) return { matches: [], plan: 'empty', query_document_seq: null }
   const { vector, document_seq } = await queryVector(query, definition!, index, { ...deps, scope, signal })
@@ -101,25 +102,6 @@ async function searchText(bound: Bound, { feature, query, top_k, filter, within:
     ...(narrowing && { filter: narrowing }),
   })
   return { matches, plan: 'bm25', query_document_seq: null }
-}
-
-/** Read on every run: building the statement takes longer than running it. */
-const templates = new Templates()
-
-async function vectorIndex(
-  { deps: { db }, scope: { namespaceId } }: Bound,
-  storage_name: string,
-): Promise<StoredVectorIndex | undefined> {
-  const values = { namespaceId, storage_name }
-  const [row] = await templates.run<StoredVectorIndex>(db, dialect(db), values, () =>
-    db
-      .selectFrom('vector_indexes')
-      .select(['vector_index_id', 'dimensions', 'model_fingerprint'])
-      .where('namespace_id', '=', slot<string>('namespaceId'))
-      .where('storage_name', '=', slot<string>('storage_name'))
-      .compile(),
-  )
-  return row
 }
 
 /** A filter and a working set as the index planner asks for them; undefined when nothing narrows the search. */
@@ -160,12 +142,13 @@ const passing = (
 ): Promise<number[]> => passingDocuments(db, scope, filter, collection_ids, document_seqs)
 
 async function documentIds(
-  { deps: { db } }: Bound,
+  { deps: { db }, scope: { namespaceId } }: Bound,
   document_seqs: readonly number[],
 ): Promise<Map<number, string>> {
   const rows = await db
     .selectFrom('documents')
     .select(['document_seq', 'document_id'])
+    .where('namespace_id', '=', namespaceId)
     .where('document_seq', 'in', [...document_seqs])
     .execute()
   return new Map(rows.map((row) => [row.document_seq, row.document_id]))
@@ -189,14 +172,10 @@ async function scan(
     if (rows.length > limit_per_collection) truncated = true
     found.push(...rows.slice(0, limit_per_collection))
   }
-  found.sort((a, b) =>
-    a.created_at === b.created_at
-      ? a.document_id < b.document_id
-        ? -1
-        : 1
-      : a.created_at > b.created_at
-        ? -1
-        : 1,
+  // Newest first, then by id.
+  found.sort(
+    (a, b) =>
+      compareCodePoints(b.created_at, a.created_at) || compareCodePoints(a.document_id, b.document_id),
   )
   return {
     document_seqs: found.slice(0, limit).map((one) => one.document_seq),

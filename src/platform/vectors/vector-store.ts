@@ -2,7 +2,8 @@ import { sql } from 'kysely'
 import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
-import { type Db, type DbOrTrx, inTransaction, type Trx } from '../db/db.ts'
+import { type Db, type DbOrTrx, dialect, inTransaction, type Trx } from '../db/db.ts'
+import { slot, Templates } from '../db/templates.ts'
 import { lockChangeLog } from '../derived-index/change-order.ts'
 import { inParts } from '../derived-index/parts.ts'
 import { type Distance, isFinite32, normalized, SIMILARITIES } from './similarity.ts'
@@ -43,19 +44,24 @@ const COLUMNS = [
   'model_fingerprint',
 ] as const
 
+/** Every search asks: building the statement takes longer than running it. */
+const templates = new Templates()
+
 /** The index of this name in the scope; undefined when nothing was written to it yet. */
 export async function findVectorIndex(
   db: DbOrTrx,
   { namespaceId }: Scope,
   storage_name: string,
 ): Promise<VectorIndexRow | undefined> {
-  const row = await db
-    .selectFrom('vector_indexes')
-    .select(COLUMNS)
-    .where('namespace_id', '=', namespaceId)
-    .where('storage_name', '=', storage_name)
-    .executeTakeFirst()
-  return row as VectorIndexRow | undefined
+  const [row] = await templates.run<VectorIndexRow>(db, dialect(db), { namespaceId, storage_name }, () =>
+    db
+      .selectFrom('vector_indexes')
+      .select(COLUMNS)
+      .where('namespace_id', '=', slot<string>('namespaceId'))
+      .where('storage_name', '=', slot<string>('storage_name'))
+      .compile(),
+  )
+  return row
 }
 
 /**

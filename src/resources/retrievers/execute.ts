@@ -127,12 +127,12 @@ function splitFilters(
     global = given.filters
     delete given.filters
   }
-  const options = {
+  const global_filter = parseFilter(global, {
     profile: 'retrieval',
     unknown_operator: 'filter_operator_unknown',
     loc: ['body', 'filters'],
-  } as const
-  return { inputs: given, global_filter: parseFilter(global, { ...options, loc: ['body', 'filters'] }) }
+  })
+  return { inputs: given, global_filter }
 }
 
 function presentOptions(body: ExecuteBody, query: ExecuteQuery, base_url: string): PresentOptions {
