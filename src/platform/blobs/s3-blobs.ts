@@ -60,15 +60,20 @@ export class S3BlobStore implements BlobStore {
       return stored
     }
     const pieces = cutParts(hashed(), part_bytes)
-    const first = (await pieces.next()).value ?? Buffer.alloc(0)
-    if (first.byteLength === part_bytes) {
-      const upload_id = await this.#bucket.createUpload(key, { storage_class, signal })
-      return this.#putParts(key, upload_id, joined(first, pieces), end, signal)
+    try {
+      const first = (await pieces.next()).value ?? Buffer.alloc(0)
+      if (first.byteLength === part_bytes) {
+        const upload_id = await this.#bucket.createUpload(key, { storage_class, signal })
+        return await this.#putParts(key, upload_id, joined(first, pieces), end, signal)
+      }
+      await pieces.next() // The end, or the error that cut the source short.
+      const stored = end()
+      await this.#bucket.put(key, first, { storage_class, signal })
+      return stored
+    } finally {
+      // A write that fails must also stop its source: a download, a request body.
+      await pieces.return(undefined)
     }
-    await pieces.next() // The end, or the error that cut the source short.
-    const stored = end()
-    await this.#bucket.put(key, first, { storage_class, signal })
-    return stored
   }
 
   async #putParts(
