@@ -31,7 +31,12 @@ export type S3Server = {
 }
 
 /** Starts a real S3 server (versitygw on a temporary folder). Call only where S3_SERVER_MISSING is false. */
-export async function startS3Server(): Promise<S3Server> {
+export async function startS3Server({
+  event_webhook_url,
+}: {
+  /** Where the server tells of changes, as S3 notifications. */
+  event_webhook_url?: string
+} = {}): Promise<S3Server> {
   if (!PROGRAM) throw new Error(`This test ${S3_SERVER_MISSING}`)
   const folder = await mkdtemp(join(tmpdir(), 'kura-s3-'))
   const [buckets, attributes] = [join(folder, 'buckets'), join(folder, 'attributes')]
@@ -43,7 +48,11 @@ export async function startS3Server(): Promise<S3Server> {
     startServer(
       PROGRAM,
       // Attributes beside the files, as not every temporary folder has extended attributes.
-      ['--port', `127.0.0.1:${port}`, '--keep-alive', '--quiet', 'posix', '--sidecar', attributes, buckets],
+      [
+        ...['--port', `127.0.0.1:${port}`, '--keep-alive', '--quiet'],
+        ...(event_webhook_url ? ['--event-webhook-url', event_webhook_url] : []),
+        ...['posix', '--sidecar', attributes, buckets],
+      ],
       {
         env: { ROOT_ACCESS_KEY: account.access_key_id, ROOT_SECRET_KEY: account.secret_access_key },
         isReady: () => answersHttp(endpoint),

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { S3_SERVER_MISSING, startS3Server } from '../support/s3-server.ts'
+import { webhooksApp } from '../support/webhooks.ts'
+
+test('a real S3 server tells of its files: they come in, change and go', {
+  skip: S3_SERVER_MISSING,
+  timeout: 60_000,
+}, async (t) => {
+  const secret = 'a-secret-for-the-store'
+  const kura = await webhooksApp('sqlite', { KURA_ALLOWED_PRIVATE_HOSTS: '127.0.0.1' })
+  t.after(() => kura.close())
+  await kura.app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = kura.app.server.address() as AddressInfo
+  const source_adapter = {
+    type: 's3_notifications',
+    auth: { method: 'bearer', secret },
+    on_removed: 'delete',
+    fields: { key: 's3.object.key' },
+  }
+  const bucket_schema = { properties: { key: { type: 'string' }, content: { type: 'text' } } }
+  const { bucket_id } = await kura.ok(
+    kura.request('POST', '/v1/buckets', { body: { bucket_name: 'from-s3', bucket_schema, source_adapter } }),
+  )
+  const events = `/v1/buckets/${bucket_id}/source-adapter/events`
+  const s3 = await startS3Server({ event_webhook_url: `http://store:${secret}@127.0.0.1:${port}${events}` })
+  t.after(() => s3.stop())
+  const url_template = `${s3.endpoint}/{bucket}/{key}`
+  await kura.ok(
+    kura.request('PATCH', `/v1/buckets/${bucket_id}`, {
+      body: { source_adapter: { ...source_adapter, url_template } },
+    }),
+  )
+
+  await s3.createBucket('media')
+  const { PutObjectCommand, DeleteObjectCommand, PutBucketPolicyCommand } = await import('@aws-sdk/client-s3')
+  const Policy = JSON.stringify({
+    Statement: [
+      { Effect: 'Allow', Principal: '*', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::media/*'] },
+    ],
+  })
+  await s3.client.send(new PutBucketPolicyCommand({ Bucket: 'media', Policy }))
+  const put = (Key: string, Body: string) =>
+    s3.client.send(new PutObjectCommand({ Bucket: 'media', Key, Body, ContentType: 'text/plain' }))
+  const seen = async (
+    wanted: (objects: { key: string; blobs: { details: { size_bytes: number } }[] }[]) => boolean,
+  ) => {
+    for (let i = 0; i < 200; i++) {
+      await kura.drain()
+      const { results } = await kura.ok(
+        kura.request('POST', `/v1/buckets/${bucket_id}/objects/list`, { body: { limit: 100 } }),
+      )
+      if (wanted(results)) return results
+      await sleep(50)
+    }
+    const log = await kura.ok(kura.request('GET', events))
+    return assert.fail(JSON.stringify(log))
+  }
+
+  await put('notes/one two.txt', 'first')
+  await put('notes/ü+%.txt', 'other')
+  const [first] = (await seen(({ length }) => length === 2)).filter(
+    (one: { key: string }) => one.key === 'notes/one two.txt',
+  )
+  assert.ok(first)
+  await put('notes/one two.txt', 'changed text')
+  const after = await seen((all) => all.some(({ blobs }) => blobs[0]?.details.size_bytes === 12))
+  assert.equal(after.length, 2)
+  assert.ok(after.some((one: { object_id: string }) => one.object_id === first.object_id))
+  await s3.client.send(new DeleteObjectCommand({ Bucket: 'media', Key: 'notes/one two.txt' }))
+  await seen(({ length }) => length === 1)
+})
