@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { KuraError } from '../../core/errors.ts'
-import { type Call, type Methods, type Reply, unpackError } from './thread-messages.ts'
+import { unpackError } from '../../core/sent-error.ts'
+import type { Call, Methods, Reply } from './thread-messages.ts'
 
 /** The part of a pino logger that derived indexes use. */
 export type IndexLogger = {
@@ -92,7 +93,7 @@ export class ThreadClient<M extends Methods> {
     this.#pending.delete(reply.id)
     if (this.#pending.size === 0) this.#worker?.unref()
     this.#deaths = 0
-    if ('error' in reply) pending.reject(unpackError(reply.error))
+    if ('error' in reply) pending.reject(unpackError(reply.error, 'vector_index_unavailable'))
     else pending.resolve(reply.value)
   }
 

@@ -1,5 +1,6 @@
 import { type MessagePort, receiveMessageOnPort, type TransferListItem } from 'node:worker_threads'
-import { type Call, type Methods, packError, type Reply } from './thread-messages.ts'
+import { packError } from '../../core/sent-error.ts'
+import type { Call, Methods, Reply } from './thread-messages.ts'
 
 export type Handlers<M extends Methods> = {
   [K in keyof M]: (args: M[K]['takes']) => Promise<M[K]['returns']>

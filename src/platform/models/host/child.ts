@@ -2,11 +2,13 @@
  * The process that runs models for another: loads what it is asked for, answers every request by its
  * id, and ends with its parent. Queries that arrive while a batch runs share the next one.
  */
+
 import assert from 'node:assert/strict'
+import { packError } from '../../../core/sent-error.ts'
 import { LocalModels } from '../local-models.ts'
 import { damaged } from '../model-directory.ts'
 import { bindSlots } from '../slots.ts'
-import { packError, type Reply, type Request, type Work } from './messages.ts'
+import type { Reply, Request, Work } from './messages.ts'
 
 let models: LocalModels | undefined
 const running = new Map<number, AbortController>()

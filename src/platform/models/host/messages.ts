@@ -1,5 +1,4 @@
-import { ERRORS, type ErrorCode } from '../../../core/error-table.ts'
-import { KuraError } from '../../../core/errors.ts'
+import type { SentError } from '../../../core/sent-error.ts'
 import type { EmbeddingInput, Slot } from '../models.ts'
 import type { SlotOptions } from '../slots.ts'
 
@@ -15,21 +14,3 @@ export type Request =
   | { type: 'work'; id: number; work: Work }
 
 export type Reply = { id: number; vectors: Float32Array[] } | { id: number; error: SentError }
-
-/** An error as it crosses the border between processes, where classes are lost. */
-export type SentError = { code?: string; details?: Record<string, unknown>; message: string; stack?: string }
-
-export function packError(error: unknown): SentError {
-  if (error instanceof KuraError)
-    return { code: error.code, details: error.details, message: error.message, stack: error.stack }
-  if (error instanceof Error) return { message: error.message, stack: error.stack }
-  return { message: String(error) }
-}
-
-/** What was raised on purpose keeps its code; anything else is a fault of the model process. */
-export function unpackError({ code, details, message, stack }: SentError): KuraError {
-  if (code !== undefined && code in ERRORS) return new KuraError(code as ErrorCode, details, { message })
-  const cause = new Error(message)
-  if (stack !== undefined) cause.stack = stack
-  return new KuraError('inference_failed', {}, { cause })
-}

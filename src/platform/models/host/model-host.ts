@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { KuraError } from '../../../core/errors.ts'
+import { unpackError } from '../../../core/sent-error.ts'
 import type { SlotOptions } from '../slots.ts'
-import { type Reply, type Request, unpackError, type Work } from './messages.ts'
+import type { Reply, Request, Work } from './messages.ts'
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url))
 
@@ -143,7 +144,7 @@ export class ModelHost {
     this.#watch?.refresh()
     const pending = this.#take(reply.id)
     if (!pending) return // It was aborted while the answer was on its way.
-    if ('error' in reply) pending.reject(unpackError(reply.error))
+    if ('error' in reply) pending.reject(unpackError(reply.error, 'inference_failed'))
     else pending.resolve(reply.vectors)
   }
 
