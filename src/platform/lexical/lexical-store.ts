@@ -1,13 +1,11 @@
-import { sql } from 'kysely'
 import { timestamp } from '../../core/time.ts'
-import { type Db, inTransaction, type Trx } from '../db/db.ts'
+import type { Db, Trx } from '../db/db.ts'
 import { lockChangeLog } from '../derived-index/change-order.ts'
 import { inParts } from '../derived-index/parts.ts'
+import { type ChangeLog, trimChanges } from '../derived-index/trim-changes.ts'
 
 /** Rows of one insert. */
 const INSERT_ROWS = 64
-/** Changes dropped in one transaction, so that no writer waits long. */
-const TRIM_IDS = 50_000
 
 /**
  * Writes what keyword search shall find a document by, overwriting earlier text, and logs the
@@ -92,29 +90,13 @@ async function logChanges(trx: Trx, changes: readonly { collection_seq: number; 
   }
 }
 
-/** Drops changes up to `up_to` and remembers it, so that whoever needed them knows to start anew. */
-export async function trimLexicalChanges(db: Db, collection_seq: number, up_to: number): Promise<void> {
-  const index = await db
-    .selectFrom('lexical_indexes')
-    .select('changes_trimmed_to')
-    .where('collection_seq', '=', collection_seq)
-    .executeTakeFirst()
-  if (!index) return
-  for (let from = index.changes_trimmed_to; from < up_to; from += TRIM_IDS) {
-    const to = Math.min(from + TRIM_IDS, up_to)
-    await inTransaction(db, async (trx) => {
-      await trx
-        .deleteFrom('lexical_changes')
-        .where('collection_seq', '=', collection_seq)
-        .where('change_id', '<=', to)
-        .execute()
-      await trx
-        .updateTable('lexical_indexes')
-        .set({
-          changes_trimmed_to: sql<number>`case when changes_trimmed_to < ${to} then ${to} else changes_trimmed_to end`,
-        })
-        .where('collection_seq', '=', collection_seq)
-        .execute()
-    })
-  }
+/** `trimChanges` of one index. */
+export function trimLexicalChanges(db: Db, collection_seq: number, up_to: number): Promise<void> {
+  return trimChanges(db, CHANGE_LOG, collection_seq, up_to)
+}
+
+const CHANGE_LOG: ChangeLog = {
+  indexes: 'lexical_indexes',
+  changes: 'lexical_changes',
+  key: 'collection_seq',
 }

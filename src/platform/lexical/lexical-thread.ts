@@ -9,6 +9,7 @@ import { type IndexCheck, KeptIndex } from '../derived-index/kept-index.ts'
 import { removeStrays } from '../derived-index/remove-strays.ts'
 import { sendLog, serveThread } from '../derived-index/thread-server.ts'
 import { TopK } from '../derived-index/top-k.ts'
+import { withWriter } from '../derived-index/trim-changes.ts'
 import { lexicalFeed } from './lexical-feed.ts'
 import { LexicalIndex } from './lexical-index.ts'
 import { LexicalSnapshots } from './lexical-snapshots.ts'
@@ -41,14 +42,7 @@ function openIndex(collection_seq: number): KeptIndex<TextRow, LexicalIndex> {
     feed: lexicalFeed(db, collection_seq),
     snapshots: new LexicalSnapshots(join(folder, `${collection_seq}.snapshot`)),
     create: () => new LexicalIndex(),
-    async trim(up_to) {
-      const writer = openDb(database_url, { durability: 'normal', pool_max: 1 })
-      try {
-        await trimLexicalChanges(writer, collection_seq, up_to)
-      } finally {
-        await writer.destroy()
-      }
-    },
+    trim: (up_to) => withWriter(database_url, (db) => trimLexicalChanges(db, collection_seq, up_to)),
     warn: (facts, message) => warn({ collection_seq, ...facts }, message),
   })
 }

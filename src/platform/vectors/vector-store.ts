@@ -1,11 +1,11 @@
-import { sql } from 'kysely'
 import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
-import { type Db, type DbOrTrx, dialect, inTransaction, type Trx } from '../db/db.ts'
+import { type Db, type DbOrTrx, dialect, type Trx } from '../db/db.ts'
 import { slot, Templates } from '../db/templates.ts'
 import { lockChangeLog } from '../derived-index/change-order.ts'
 import { inParts } from '../derived-index/parts.ts'
+import { type ChangeLog, trimChanges } from '../derived-index/trim-changes.ts'
 import { type Distance, isFinite32, normalized, SIMILARITIES } from './similarity.ts'
 import { toFloats } from './vector-feed.ts'
 
@@ -31,8 +31,6 @@ export type VectorWrite = {
 
 /** Rows of one insert: 64 vectors of 1024 numbers are 256 KB. */
 const INSERT_ROWS = 64
-/** Changes dropped in one transaction, so that no writer waits long. */
-const TRIM_IDS = 50_000
 
 const COLUMNS = [
   'vector_index_id',
@@ -238,29 +236,9 @@ export async function readVectors(
   return vectors
 }
 
-/** Drops changes up to `up_to` and remembers it, so that whoever needed them knows to start anew. */
-export async function trimVectorChanges(db: Db, vector_index_id: number, up_to: number): Promise<void> {
-  const index = await db
-    .selectFrom('vector_indexes')
-    .select('changes_trimmed_to')
-    .where('vector_index_id', '=', vector_index_id)
-    .executeTakeFirst()
-  if (!index) return
-  for (let from = index.changes_trimmed_to; from < up_to; from += TRIM_IDS) {
-    const to = Math.min(from + TRIM_IDS, up_to)
-    await inTransaction(db, async (trx) => {
-      await trx
-        .deleteFrom('vector_changes')
-        .where('vector_index_id', '=', vector_index_id)
-        .where('change_id', '<=', to)
-        .execute()
-      await trx
-        .updateTable('vector_indexes')
-        .set({
-          changes_trimmed_to: sql<number>`case when changes_trimmed_to < ${to} then ${to} else changes_trimmed_to end`,
-        })
-        .where('vector_index_id', '=', vector_index_id)
-        .execute()
-    })
-  }
+/** `trimChanges` of one index. */
+export function trimVectorChanges(db: Db, vector_index_id: number, up_to: number): Promise<void> {
+  return trimChanges(db, CHANGE_LOG, vector_index_id, up_to)
 }
+
+const CHANGE_LOG: ChangeLog = { indexes: 'vector_indexes', changes: 'vector_changes', key: 'vector_index_id' }

@@ -9,6 +9,7 @@ import { IndexKeeper } from '../derived-index/index-keeper.ts'
 import { type IndexCheck, KeptIndex } from '../derived-index/kept-index.ts'
 import { removeStrays } from '../derived-index/remove-strays.ts'
 import { sendLog, serveThread } from '../derived-index/thread-server.ts'
+import { withWriter } from '../derived-index/trim-changes.ts'
 import { normalized, SIMILARITIES } from './similarity.ts'
 import { parseSignature, vectorFeed } from './vector-feed.ts'
 import { VectorIndex } from './vector-index.ts'
@@ -47,14 +48,7 @@ function openIndex(vector_index_id: number): KeptIndex<VectorRow, VectorIndex> {
       const { dimensions, distance } = parseSignature(signature)
       return VectorIndex.empty(dimensions, SIMILARITIES[distance])
     },
-    async trim(up_to) {
-      const writer = openDb(database_url, { durability: 'normal', pool_max: 1 })
-      try {
-        await trimVectorChanges(writer, vector_index_id, up_to)
-      } finally {
-        await writer.destroy()
-      }
-    },
+    trim: (up_to) => withWriter(database_url, (db) => trimVectorChanges(db, vector_index_id, up_to)),
     warn: (facts, message) => warn({ vector_index_id, ...facts }, message),
   })
 }
