@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import pg from 'pg'
 import { type Db, type Dialect, openDb } from '../../src/platform/db/db.ts'
+import { postgresFunctions } from '../../src/platform/db/filters/postgres-functions.ts'
 import { migrate } from '../../src/platform/db/migrate.ts'
 import { migrations } from '../../src/platform/db/migrations/index.ts'
 
@@ -31,6 +33,20 @@ export async function testDb(dialect: Dialect): Promise<{ db: Db; open(): Db; cl
       for (const one of opened) await one.destroy()
       await drop()
       await rm(home, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A fresh PostgreSQL database with our functions and no tables, for tests of what they compute. */
+export async function postgresWithFunctions(): Promise<{ db: Db; close(): Promise<void> }> {
+  const { url, drop } = await createDatabase('postgres', '')
+  const db = openDb(url, { durability: 'normal' })
+  for (const statement of postgresFunctions()) await sql.raw(statement).execute(db)
+  return {
+    db,
+    async close() {
+      await db.destroy()
+      await drop()
     },
   }
 }

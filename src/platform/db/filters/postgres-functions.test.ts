@@ -2,31 +2,24 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { sql } from 'kysely'
-import { createDatabase } from '../../../../tests/support/test-db.ts'
+import { postgresWithFunctions } from '../../../../tests/support/test-db.ts'
 import { foldCase } from '../../../core/filters/fold.ts'
 import { SIMPLE_FOLDING } from '../../../core/filters/fold-table.ts'
 import { type Path, valuesAt } from '../../../core/filters/path.ts'
 import { instantOf, numberOf } from '../../../core/filters/scalars.ts'
 import { sortText } from '../../../core/filters/sort-order.ts'
-import { type Db, openDb } from '../db.ts'
-import { postgresFunctions } from './postgres-functions.ts'
+import type { Db } from '../db.ts'
 
 const skip = process.env.KURA_TEST_POSTGRES_URL ? false : 'KURA_TEST_POSTGRES_URL names no server'
 
 describe('the functions of PostgreSQL', { skip }, () => {
   let db: Db
-  let drop: () => Promise<void>
+  let close: () => Promise<void>
 
   before(async () => {
-    const created = await createDatabase('postgres', '')
-    drop = created.drop
-    db = openDb(created.url, { durability: 'normal' })
-    for (const statement of postgresFunctions()) await sql.raw(statement).execute(db)
+    ;({ db, close } = await postgresWithFunctions())
   })
-  after(async () => {
-    await db.destroy()
-    await drop()
-  })
+  after(() => close())
 
   /** Calls a function of one text for each text. */
   async function call<T>(name: string, texts: readonly string[]): Promise<T[]> {

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { sql } from 'kysely'
-import { createDatabase } from '../../../../tests/support/test-db.ts'
+import { postgresWithFunctions } from '../../../../tests/support/test-db.ts'
 import { KuraError } from '../../../core/errors.ts'
 import { regexTest } from '../../../core/filters/regex.ts'
 import { hasWords, wordsOf } from '../../../core/filters/words.ts'
-import { type Db, openDb } from '../db.ts'
-import { postgresFunctions } from './postgres-functions.ts'
+import type { Db } from '../db.ts'
 import { postgresRegex } from './postgres-regex.ts'
 import { postgresScalar } from './postgres-scalar.ts'
 
@@ -32,18 +31,12 @@ const skip = process.env.KURA_TEST_POSTGRES_URL ? false : 'KURA_TEST_POSTGRES_UR
 
 describe('patterns on PostgreSQL', { skip }, () => {
   let db: Db
-  let drop: () => Promise<void>
+  let close: () => Promise<void>
 
   before(async () => {
-    const created = await createDatabase('postgres', '')
-    drop = created.drop
-    db = openDb(created.url, { durability: 'normal' })
-    for (const statement of postgresFunctions()) await sql.raw(statement).execute(db)
+    ;({ db, close } = await postgresWithFunctions())
   })
-  after(async () => {
-    await db.destroy()
-    await drop()
-  })
+  after(() => close())
 
   const atom = fc.constantFrom(
     ...[
