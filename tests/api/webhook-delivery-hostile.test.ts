@@ -93,12 +93,15 @@ for (const dialect of DIALECTS) {
     [200, 'delivered'],
     [500, 'pending'],
   ] as const)
-    test(`an answer of 10 GB with status ${status} costs some kilobytes (${dialect})`, async () => {
+    test(`an answer of 10 GB with status ${status} costs some kilobytes (${dialect})`, async (t) => {
       const path = `/flood-${status}`
       const sent = { bytes: 0 }
       kura.receiver.on(path, flood(status, 10 * GIB, sent))
       const result = await deliver(path, { timeout: 5 })
       assert.equal(result.delivery.status, outcome)
+      t.diagnostic(
+        `${Math.round(result.took_ms)} ms, ${(result.grown_bytes / MIB).toFixed(1)} MiB more memory, ${(sent.bytes / MIB).toFixed(1)} MiB sent`,
+      )
       assert.equal(result.attempt.response_status, status)
       assert.ok(result.attempt.response_excerpt.length <= 1024)
       assert.ok(result.took_ms < 2000, `${result.took_ms} ms`)

@@ -16,7 +16,7 @@ const tags = ['buckets']
 
 /** Amazon sends at most 256 KB; others tell of many things at once. */
 const BODY_BYTES_MAX = 1024 * 1024
-/** Wrong proofs that one address may send a minute. */
+/** Wrong proofs that one address may send to one bucket in a minute. */
 const FAILURES_PER_MINUTE = 20
 
 export async function sourceAdapterRoutes(
@@ -81,14 +81,16 @@ function receivingRoutes(app: App, sourceAdapters: SourceAdapterService) {
       },
     },
     async (request, reply) => {
-      const retry_after = failures.wait_s(request.ip, FAILURES_PER_MINUTE)
+      const { bucket_identifier } = request.params
+      // Senders behind one address must not pay for each other's buckets.
+      const sender = `${request.ip} ${bucket_identifier}`
+      const retry_after = failures.wait_s(sender, FAILURES_PER_MINUTE)
       if (retry_after > 0) throw new KuraError('too_many_wrong_events', { retry_after })
       try {
-        const { bucket_identifier } = request.params
         return reply.code(202).send(await sourceAdapters.receiveSigned(bucket_identifier, incoming(request)))
       } catch (error) {
         if (error instanceof KuraError && error.code === 'event_not_authentic')
-          failures.take(request.ip, FAILURES_PER_MINUTE)
+          failures.take(sender, FAILURES_PER_MINUTE)
         throw error
       }
     },
