@@ -227,13 +227,16 @@ def batches(scope, object_ids):
     step("delete batch", lambda: api.delete_batch_buckets_batches("docs", draft.batch_id, **scope))
 
 
-def search(scope):
+def search(scope, object_ids):
     documents = m.CollectionDocumentsApi(client)
     listing = m.ListDocumentsRequest()
     found = step("list documents", lambda: documents.list_documents("texts", list_documents_request=listing, **scope))
     document_id = found.results[0].document_id
     step("get document", lambda: documents.get_document("texts", document_id, return_vectors=True, **scope))
-    step("document lineage", lambda: m.DocumentLineageApi(client).get_document_lineage_collections("texts", document_id, **scope))
+    lineage = m.DocumentLineageApi(client)
+    step("document lineage", lambda: lineage.get_document_lineage("texts", document_id, **scope))
+    step("documents of an object", lambda: lineage.get_documents_by_object(object_ids[0], **scope))
+    step("decomposition tree", lambda: lineage.get_decomposition_tree_objects(object_ids[0], **scope))
     query = {"input_mode": "text", "value": "{{INPUT.query}}"}
     uri = "mixpeek://text_extractor@v1/multilingual_e5_large_instruct_v1"
     stages = [
@@ -361,7 +364,7 @@ def main():
     object_ids.append(uploads(scope))
     collections(scope, bucket)
     batches(scope, object_ids)
-    search(scope)
+    search(scope, object_ids)
     webhooks()
     syncs(scope, bucket)
     organization()
@@ -372,7 +375,7 @@ def main():
     step("clone ends", lambda: expect(settled(copied.task_id), "COMPLETED"))
     step("delete collection", lambda: m.CollectionsApi(client).delete_collection("texts", **scope))
     gone = step("delete bucket", lambda: m.BucketsApi(client).delete_bucket("docs", **scope))
-    step("bucket delete ends", lambda: expect(settled(gone.task_id), "COMPLETED"))
+    step("bucket delete ends", lambda: expect(settled(gone["task_id"]), "COMPLETED"))
     step("delete namespace", lambda: m.NamespacesApi(client).delete_namespace(namespace.namespace_id, **org))
 
 
