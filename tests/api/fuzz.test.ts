@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { stages } from '../../src/stages/registry.ts'
 import { drainQueue } from '../support/drain-queue.ts'
 import { anyJson, fromSchema, HOSTILE_TEXTS, hostileNumbers, texts } from '../support/hostile.ts'
-import { makeTenant, searchStage, type Tenant } from '../support/tenant.ts'
+import { type Account, makeAccount, makeTenant, searchStage, type Tenant } from '../support/tenant.ts'
 import { DIALECTS, type TestApp, type TestResponse, testApp } from '../support/test-app.ts'
 
 type Method = Parameters<TestApp['request']>[0]
@@ -116,12 +116,16 @@ for (const dialect of DIALECTS) {
   /** `world` is read and added to; `spare` is changed and deleted, in the same namespace. */
   let world: Tenant
   let spare: Tenant
+  let account: Account
+  let spareAccount: Account
   let words: readonly string[]
 
   before(async () => {
     kura = await testApp(dialect, { KURA_TEXT_MODEL: 'hash', KURA_BODY_LIMIT_BYTES: '2000000' })
     world = await makeTenant(kura, { name: 'world', mark: 'world' })
     spare = await makeTenant(kura, { name: 'spare', mark: 'spare' })
+    account = await makeAccount(kura, world)
+    spareAccount = await makeAccount(kura, spare)
     words = [...VOCABULARY, ...Object.values(world)]
   })
   after(() => kura.close())
@@ -141,6 +145,7 @@ for (const dialect of DIALECTS) {
   function pathOf(url: string, tenant: Tenant): fc.Arbitrary<string> {
     const ids: Record<string, string> = {
       ...tenant,
+      ...(tenant === spare ? spareAccount : account),
       bucket_identifier: tenant.bucket_id,
       object_identifier: tenant.object_id,
       collection_identifier: tenant.collection_id,

@@ -69,7 +69,7 @@ for (const dialect of DIALECTS) {
     for (const permission of PERMISSIONS)
       keys.set(permission, (await makeKey(kura, { permissions: [permission] })).key)
     for (const { method, url, config } of routes()) {
-      const needed = config?.permission
+      const needed: Permission | undefined = config?.permission
       if (needed === undefined) continue
       const path = url.replace(/:(\w+)|\*/g, 'nothing')
       const ask = (key: string | null) =>
@@ -81,7 +81,7 @@ for (const dialect of DIALECTS) {
       }
       for (const permission of PERMISSIONS) {
         const { status, body } = await ask(keys.get(permission)!)
-        const isAllowed = PERMISSIONS.indexOf(permission) >= PERMISSIONS.indexOf(needed)
+        const isAllowed: boolean = PERMISSIONS.indexOf(permission) >= PERMISSIONS.indexOf(needed)
         const isRefused = status === 403 && body.error.code === 'permission_denied'
         assert.equal(isRefused, !isAllowed, `${method} ${path} with ${permission}: ${status}`)
       }
@@ -90,14 +90,15 @@ for (const dialect of DIALECTS) {
 
   test(`headers cannot smuggle a key, a scope or an answer header (${dialect})`, async () => {
     const { key } = await makeKey(kura, { permissions: ['read'] })
-    for (const headers of [
+    const smuggled: Record<string, string>[] = [
       { authorization: `Bearer ${key}, Bearer ${kura.key}` },
       { authorization: `Bearer ${key}`, 'x-api-key': kura.key },
       { authorization: `Bearer ${key}`, 'x-forwarded-user': 'admin@localhost' },
-    ]) {
+    ]
+    for (const headers of smuggled) {
       const answer = await kura.request('GET', '/v1/organizations/users', {
         key: null,
-        headers: headers as Record<string, string>,
+        headers,
       })
       assert.equal(answer.status, 403, 'the first key counts')
     }

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { tableContents } from '../support/table-contents.ts'
-import { makeOrganization, makeTenant, searchStage, type Tenant } from '../support/tenant.ts'
+import {
+  type Account,
+  makeAccount,
+  makeOrganization,
+  makeTenant,
+  searchStage,
+  type Tenant,
+} from '../support/tenant.ts'
 import { DIALECTS, type RequestOptions, type TestApp, testApp } from '../support/test-app.ts'
 
 type Method = Parameters<TestApp['request']>[0]
@@ -31,8 +38,12 @@ for (const dialect of DIALECTS) {
     mine = await makeTenant(kura, { name: 'mine', mark: 'zebra' })
     sibling = await makeTenant(kura, { name: 'sibling', mark: 'walrus' })
     stranger = await makeTenant(kura, { name: 'stranger', mark: 'ocelot', key })
+    for (const tenant of [mine, stranger])
+      accounts.set(tenant.namespace_name, await makeAccount(kura, tenant))
   })
   after(() => kura.close())
+
+  const accounts = new Map<string, Account>()
 
   const as = (tenant: Tenant, method: Method, url: string, options: RequestOptions = {}) =>
     kura.request(method, url, { key: tenant.key, namespace: tenant.namespace_id, ...options })
@@ -59,6 +70,7 @@ for (const dialect of DIALECTS) {
   function idOf(tenant: Tenant, parameter: string): string {
     const ids: Record<string, string> = {
       ...tenant,
+      ...accounts.get(tenant.namespace_name),
       bucket_identifier: tenant.bucket_id,
       object_identifier: tenant.object_id,
       collection_identifier: tenant.collection_id,
@@ -79,6 +91,10 @@ for (const dialect of DIALECTS) {
       'POST /v1/buckets/:bucket_identifier/batches': { object_ids },
       'POST /v1/buckets/:bucket_identifier/batches/:batch_id/objects': { object_ids },
       'PATCH /v1/namespaces/:namespace_identifier': { description: 'x' },
+      'PATCH /v1/organizations/users/:user_email': { user_name: 'Xx' },
+      'POST /v1/organizations/users/:user_email/api-keys': { name: 'x' },
+      'PATCH /v1/organizations/users/:user_email/api-keys/:key_name': { description: 'x' },
+      'PUT /v1/organizations/secrets/:secret_name': { secret_value: 'x' },
       'POST /v1/buckets/:bucket_identifier/objects/aggregate': {
         group_by: [{ field: 'year' }],
         aggregations: [{ function: 'count', alias: 'objects' }],
@@ -116,8 +132,8 @@ for (const dialect of DIALECTS) {
   }
 
   test(`ids of another namespace are not found on any route, and nothing changes (${dialect})`, async () => {
-    // Namespaces and tasks belong to the organization, so both namespaces of one may see them.
-    const skip = ['/v1/namespaces/', '/v1/tasks/']
+    // These belong to the organization, so both namespaces of one may see them.
+    const skip = ['/v1/namespaces/', '/v1/tasks/', '/v1/organizations/']
     await changesNothing(() => refusesEveryForeignId(mine, sibling, {}, skip))
     await changesNothing(() => refusesEveryForeignId(mine, sibling, { namespace: mine.namespace_name }, skip))
   })

@@ -122,6 +122,32 @@ export async function makeTenant(app: TestApp, { key = app.key, name, mark }: Op
   }
 }
 
+/** What belongs to the organization of a tenant, as the routes of organizations name it. */
+export type Account = {
+  user_email: string
+  key_name: string
+  key_id: string
+  secret_name: string
+  audit_id: string
+}
+
+/** Makes a user with a key, and a secret, in the organization of a tenant. */
+export async function makeAccount(app: TestApp, { key, namespace_name }: Tenant): Promise<Account> {
+  const ask = async (method: 'GET' | 'POST', url: string, body?: unknown): Promise<TestResponse['body']> => {
+    const answer = await app.request(method, `/v1/organizations${url}`, { body, key })
+    assert.ok(answer.status < 300, JSON.stringify(answer.body))
+    return answer.body
+  }
+  const user_email = `${namespace_name}@example.com`
+  const key_name = `key of ${namespace_name}`
+  const secret_name = `secret_${namespace_name}`
+  await ask('POST', '/users', { email: user_email, user_name: namespace_name })
+  const { key_id } = await ask('POST', `/users/${user_email}/api-keys`, { name: key_name })
+  await ask('POST', '/secrets', { secret_name, secret_value: namespace_name })
+  const { results } = await ask('GET', '/audit/logs')
+  return { user_email, key_name, key_id, secret_name, audit_id: results[0].audit_id }
+}
+
 /** A stage that searches the texts of a collection made by `makeTenant`. */
 export const searchStage = (query: unknown, more: object = {}) => ({
   stage_name: 'search',
