@@ -73,15 +73,71 @@ async function appendAll(
   limit_bytes: number,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  let position = offset
-  for await (const chunk of source) {
-    signal?.throwIfAborted()
-    if (position + chunk.byteLength > limit_bytes) throw new KuraError('payload_too_large', { limit_bytes })
-    for (let written = 0; written < chunk.byteLength; ) {
-      const { bytesWritten } = await file.write(chunk, written, chunk.byteLength - written, position)
-      written += bytesWritten
-      position += bytesWritten
+  const writes = new GatheredWrites(file, offset)
+  let end = offset
+  try {
+    for await (const chunk of source) {
+      signal?.throwIfAborted()
+      if (end + chunk.byteLength > limit_bytes) throw new KuraError('payload_too_large', { limit_bytes })
+      await writes.add(chunk)
+      end += chunk.byteLength
+    }
+  } finally {
+    await writes.flush()
+  }
+  return end
+}
+
+/** Network chunks are small: written one by one they cost more than their bytes. */
+const GATHERED_BYTES = 1024 * 1024
+
+/** Gathers bytes while the last gathered ones are being written; two buffers, whatever the size of the file. */
+class GatheredWrites {
+  readonly #file: FileHandle
+  #position: number
+  #filling = Buffer.allocUnsafe(GATHERED_BYTES)
+  #spare = Buffer.allocUnsafe(GATHERED_BYTES)
+  #used = 0
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(file: FileHandle, position: number) {
+    this.#file = file
+    this.#position = position
+  }
+
+  async add(chunk: Uint8Array): Promise<void> {
+    for (let taken = 0; taken < chunk.byteLength; ) {
+      const part = chunk.subarray(taken, taken + GATHERED_BYTES - this.#used)
+      this.#filling.set(part, this.#used)
+      this.#used += part.byteLength
+      taken += part.byteLength
+      if (this.#used === GATHERED_BYTES) await this.#send()
     }
   }
-  return position
+
+  /** Everything that was added has been handed to the system. */
+  async flush(): Promise<void> {
+    await this.#send()
+    await this.#writing
+  }
+
+  async #send(): Promise<void> {
+    await this.#writing
+    const bytes = this.#filling.subarray(0, this.#used)
+    const position = this.#position
+    ;[this.#filling, this.#spare] = [this.#spare, this.#filling]
+    this.#used = 0
+    this.#position += bytes.byteLength
+    this.#writing = writeAt(this.#file, bytes, position)
+    // A failure is thrown where it is awaited; until then it must not end the process.
+    this.#writing.catch(() => undefined)
+  }
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.byteLength; ) {
+    const left = bytes.byteLength - written
+    const { bytesWritten } = await file.write(bytes, written, left, position + written)
+    written += bytesWritten
+  }
 }

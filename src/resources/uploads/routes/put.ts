@@ -44,11 +44,17 @@ export async function uploadPutRoutes(app: App, { uploads, ownerOf }: Services) 
       if (!scope) throw new KuraError('signature_invalid')
       const expires = Number(request.query.expires)
       const length = request.headers['content-length']
-      const { etag } = await uploads.receive(scope, { upload_id, content_type, expires }, signature, {
-        source: (request.body as Readable | undefined) ?? request.raw,
-        content_type: request.headers['content-type'],
-        content_length: length === undefined ? undefined : Number(length),
-      })
+      const { etag } = await uploads
+        .receive(scope, { upload_id, content_type, expires }, signature, {
+          source: (request.body as Readable | undefined) ?? request.raw,
+          content_type: request.headers['content-type'],
+          content_length: length === undefined ? undefined : Number(length),
+        })
+        .catch((cause: unknown) => {
+          if (cause instanceof KuraError || !request.raw.errored) throw cause
+          // Nobody reads this; it only keeps a client's broken connection from being logged as our fault.
+          throw new KuraError('bad_request', { reason: 'The body broke off.' }, { cause })
+        })
       return reply.header('etag', `"${etag}"`).send()
     },
   })
