@@ -112,6 +112,8 @@ for (const dialect of DIALECTS) {
     assert.equal(stalled.health_status, 'STALLED')
     assert.ok(stalled.stall_duration_seconds >= 400)
     assert.match(stalled.recommendations[0], /No worker runs/)
+    await app.deps.db.updateTable('jobs').set({ last_error: 'no disk' }).execute()
+    assert.match((await health()).recommendations[0], /fails and is tried again/)
     const before = await make.getBatch(bucket_id, batch_id)
     await app.deps.queue.lease('w', 'compute')
     const busy = await health()

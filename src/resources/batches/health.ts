@@ -128,19 +128,29 @@ async function summarizeFailures(db: DbOrTrx, { namespaceId }: Scope, batch_id: 
   }
 }
 
-/** Leases are the sign of life of workers. */
+/** Leases are the sign of life of workers, and errors stay with the jobs that are tried again. */
 async function whyStalled(db: DbOrTrx, { namespaceId }: Scope, batch_id: string): Promise<string> {
-  const leased = await db
+  const own = await db
     .selectFrom('jobs')
-    .select(['namespace_id', 'batch_id'])
-    .where('lease_expires_at', '>', timestamp())
-    .limit(1000)
+    .select(['lease_expires_at', 'last_error'])
+    .where('namespace_id', '=', namespaceId)
+    .where('batch_id', '=', batch_id)
     .execute()
-  if (leased.some((job) => job.namespace_id === namespaceId && job.batch_id === batch_id))
+  const now = timestamp()
+  if (own.some(({ lease_expires_at }) => lease_expires_at !== null && lease_expires_at > now))
     return 'A worker is still at one of its rows: wait, or cancel the batch.'
-  if (leased.length > 0)
-    return 'All workers are at other jobs: raise the priority of the batch, or start more workers.'
-  return 'No worker runs: start `kura worker`, or `kura serve` with engine processes.'
+  if (own.some(({ last_error }) => last_error !== null))
+    return 'A job of the batch fails and is tried again: the log of the server tells why.'
+  const busy = await db
+    .selectFrom('jobs')
+    .select('job_id')
+    .where('lane', '=', 'compute')
+    .where('lease_expires_at', '>', now)
+    .limit(1)
+    .executeTakeFirst()
+  return busy
+    ? 'All workers are at other jobs: raise the priority of the batch, or start more workers.'
+    : 'No worker runs: start `kura worker`, or `kura serve` with engine processes.'
 }
 
 async function keep(
