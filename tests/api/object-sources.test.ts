@@ -26,7 +26,7 @@ for (const dialect of DIALECTS) {
     const openAddress: OpenAddress = async (scope, address, { limit_bytes }) => {
       assert.deepEqual([scope.namespaceId, limit_bytes > 0], [kura.namespace_id, true])
       if (!address.startsWith('s3://ours/')) return null
-      if (address.endsWith('gone')) throw new KuraError('url_not_usable', { reason: 'it is gone.' })
+      if (address.endsWith('gone')) throw new KuraError('source_item_gone')
       const bytes = address.endsWith('torn')
         ? Readable.from(torn())
         : Readable.from([GIF.subarray(0, 10), GIF.subarray(10)])
@@ -37,7 +37,7 @@ for (const dialect of DIALECTS) {
     }
     async function* torn() {
       yield Buffer.concat([GIF, Buffer.alloc(100_000)])
-      throw new KuraError('url_not_usable', { reason: 'the server closed the connection.' })
+      throw new KuraError('connection_failed', { reason: 'the server closed the connection.' })
     }
 
     before(async () => {
@@ -105,6 +105,37 @@ for (const dialect of DIALECTS) {
       for (const data of ['s3://theirs/x.gif', 'gs://ours/x.gif', 's3://ours/gone', 's3://ours/torn'])
         await assert.rejects(create({ data }), { code: 'url_not_usable' })
       assert.deepEqual(await kura.storedKeys(), before)
+    })
+
+    test('when the batch of new objects cannot be submitted they are not created, and nothing of them stays', async () => {
+      const { db, files, http, config } = kura.deps
+      let woken = 0
+      const process = {
+        submit: async () => {
+          throw new KuraError('processing_error')
+        },
+        wake: () => {
+          woken += 1
+        },
+      }
+      const server = createObjectService({ db, files, http, config, process })
+      const large = { base64: Buffer.concat([GIF, Buffer.alloc(100_000)]).toString('base64') }
+      const body = { ...DEFAULTS, blobs: [{ property: 'hero', data: large }] }
+      const state = async () => [
+        await kura.storedKeys(),
+        (await kura.request('GET', bucket_id)).body.object_count,
+        (await db.selectFrom('files').select('file_id').execute()).length,
+      ]
+      const before = await state()
+      const query = { policy: null, auto_process: true }
+      await assert.rejects(server.create(kura.scope, bucket_id, body, query), { code: 'processing_error' })
+      await assert.rejects(server.createBatch(kura.scope, bucket_id, { objects: [body, body] }, query), {
+        code: 'processing_error',
+      })
+      assert.deepEqual(await state(), before)
+      assert.equal(woken, 0)
+      const { object_id } = await server.create(kura.scope, bucket_id, body, QUERY)
+      assert.match(object_id, /^obj_/)
     })
   })
 }

@@ -100,17 +100,41 @@ export class UrlFetcher {
   async #openStored(
     scope: Scope,
     address: string,
-    signal: AbortSignal | undefined,
+    given: AbortSignal | undefined,
   ): Promise<Opened & OpenedAddress> {
-    const opened = await this.#openAddress(scope, address, { limit_bytes: this.#limit_bytes, signal })
-    if (!opened) {
-      const reason = `no connection of this server covers ${address.slice(0, 5).toLowerCase()} addresses like it.`
-      throw new KuraError('url_not_usable', { reason })
+    const deadline = AbortSignal.timeout(COPY_TIMEOUT_MS)
+    const signal = given ? AbortSignal.any([given, deadline]) : deadline
+    try {
+      const opened = await this.#openAddress(scope, address, { limit_bytes: this.#limit_bytes, signal })
+      if (!opened) throw unusable('no connection of this server covers it.')
+      const filename = safeFilename(address)
+      const mime_type = toldType(opened.mime_type, filename)
+      return { ...opened, body: told(opened.body, deadline), filename, mime_type }
+    } catch (error) {
+      throw storeFault(error, deadline)
     }
-    const filename = safeFilename(address)
-    return { ...opened, filename, mime_type: opened.mime_type ?? mimeOfFilename(filename) }
   }
 }
+
+/** A body whose faults are told as those of URLs. */
+async function* told(body: AsyncIterable<Uint8Array>, deadline: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body
+  } catch (error) {
+    throw storeFault(error, deadline)
+  }
+}
+
+/** Whatever is wrong with an address is a URLValidationError; faults of this server stay what they are. */
+function storeFault(error: unknown, deadline: AbortSignal): unknown {
+  if (deadline.aborted && error === deadline.reason)
+    return unusable(`it took longer than ${COPY_TIMEOUT_MS / 1000} seconds.`)
+  if (!(error instanceof KuraError) || error.row.status >= 500 || error.row.type === 'URLValidationError')
+    return error
+  return unusable(error.message, error)
+}
+
+const unusable = (reason: string, cause?: unknown) => new KuraError('url_not_usable', { reason }, { cause })
 
 type Opened = { body: AsyncIterable<Uint8Array>; filename: string | null; mime_type: string | null }
 
@@ -124,10 +148,13 @@ function requireSuccess(response: OutboundResponse): void {
 
 function describe({ headers, url }: OutboundResponse): { filename: string | null; mime_type: string | null } {
   const filename = dispositionName(headers['content-disposition']) ?? pathName(url)
-  const declared = normalizeMime(headers['content-type'])
-  // "Some bytes" says nothing; the extension may.
-  const mime_type = declared === 'application/octet-stream' ? mimeOfFilename(filename) : declared
-  return { filename, mime_type: mime_type ?? mimeOfFilename(filename) }
+  return { filename, mime_type: toldType(headers['content-type'], filename) }
+}
+
+/** "Some bytes" says nothing; the extension may. */
+function toldType(told: string | null | undefined, filename: string | null): string | null {
+  const declared = normalizeMime(told)
+  return declared === null || declared === 'application/octet-stream' ? mimeOfFilename(filename) : declared
 }
 
 function pathName(url: string): string | null {

@@ -9,7 +9,7 @@ import type { BucketRecord } from '../buckets/index.ts'
 import type { BlobReader } from './blob-reader.ts'
 import { removeDocumentsOf } from './cascade.ts'
 import { dropObjectsFromDrafts } from './drop-from-drafts.ts'
-import { creationEvents } from './events.ts'
+import { creationEvents, objectEvent } from './events.ts'
 import type { ObjectWrites } from './object-writes.ts'
 import { type PreparedObject, prepareNew } from './prepare.ts'
 import { type BlobRequest, readObject } from './request.ts'
@@ -104,7 +104,9 @@ export class IntakeWriter {
   async update(object_id: string, prepared: PreparedObject): Promise<WriteResult | null> {
     try {
       const current = await this.#writer.lock(object_id)
-      return await this.#writer.update(current, prepared, { null_removes: false, restart: true })
+      const written = await this.#writer.update(current, prepared, { null_removes: false, restart: true })
+      this.#writer.events.push(objectEvent('object.updated', written.object))
+      return written
     } catch (error) {
       if (!(error instanceof KuraError) || error.row.status >= 500) throw error
       return error.code === 'object_not_found' ? null : { error }
@@ -115,7 +117,9 @@ export class IntakeWriter {
   async remove(object_id: string): Promise<boolean> {
     await dropObjectsFromDrafts(this.trx, this.#scope, [object_id])
     try {
-      await this.#writer.remove(await this.#writer.lock(object_id))
+      const object = await this.#writer.lock(object_id)
+      await this.#writer.remove(object)
+      this.#writer.events.push(objectEvent('object.deleted', object))
     } catch (error) {
       if (error instanceof KuraError && error.code === 'object_not_found') return false
       throw error
