@@ -22,6 +22,8 @@ type Loc = (string | number)[]
 
 const WEB_URL = /^https?:\/\/\S+$/i
 const STORE_URL = /^(?:s3|gs):\/\/\S+$/i
+/** Keys of object stores may hold blanks; in a text they could be prose, said to be an address they are one. */
+const STORE_KEY = /^(?:s3|gs):\/\/[^\s/]+\/[^\r\n]+$/i
 const DATA_URI = /^data:([^,;]*)((?:;[^,;]*)*?)(;base64)?,/i
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/
 
@@ -42,7 +44,7 @@ export function readSource(
     if (typeof base64 === 'string') return readBase64Object(base64, data as JsonObject, limit_bytes, place)
     if (typeof url === 'string') {
       const { url: _, ...properties } = data as JsonObject
-      const source = readAddress(url.trim())
+      const source = readAddress(url.trim()) ?? readStoreKey(url)
       if (!source) throw valueError([...place, 'url'], 'Input should be an http, https, s3 or gs URL')
       return source.kind === 'url' ? { ...source, properties } : source
     }
@@ -77,6 +79,9 @@ function readAddress(text: string): Extract<BlobSource, { kind: 'url' | 'file' }
   if (WEB_URL.test(text) || STORE_URL.test(text)) return { kind: 'url', url: text, properties: {} }
   return null
 }
+
+const readStoreKey = (url: string): Extract<BlobSource, { kind: 'url' }> | null =>
+  STORE_KEY.test(url) ? { kind: 'url', url, properties: {} } : null
 
 function readDataUri(text: string, match: RegExpExecArray, limit_bytes: number, loc: Loc): BlobSource {
   const [head, mime, , base64] = match

@@ -76,10 +76,14 @@ function sequencerOf(sequencer: unknown, eventTime: string): string {
     : `time:${eventTime}`
 }
 
-function addressOf({ url_template }: S3AdapterConfig, bucket: string, key: string): string {
+/** Named as an address, because a key may hold blanks. */
+function addressOf({ url_template }: S3AdapterConfig, bucket: string, key: string): { url: string } {
   const isWeb = /^https?:/i.test(url_template)
   const path = isWeb ? key.split('/').map(encodeURIComponent).join('/') : key
-  return url_template.replace(/\{(bucket|key)\}/g, (_, name: string) => (name === 'bucket' ? bucket : path))
+  const url = url_template.replace(/\{(bucket|key)\}/g, (_, name: string) =>
+    name === 'bucket' ? bucket : path,
+  )
+  return { url }
 }
 
 function isRecord(value: unknown): value is Record_ {

@@ -29,12 +29,12 @@ test('a notification of S3 becomes an address, and fields by their paths', () =>
     key: 'photos/a bé.png',
     size: 3,
     origin: 's3',
-    blob: { data: 's3://media/photos/a bé.png' },
+    blob: { data: { url: 's3://media/photos/a bé.png' } },
   })
   assert.equal(item!.source_key, 'media/photos/a bé.png')
   const web = s3({ property: 'picture', url_template: 'https://minio.example.com/{bucket}/{key}' })
   assert.deepEqual(readS3(web, { Records: [record('a+b%C3%A9.png')] }).items[0]!.blobs, [
-    { property: 'picture', data: 'https://minio.example.com/media/a%20b%C3%A9.png' },
+    { property: 'picture', data: { url: 'https://minio.example.com/media/a%20b%C3%A9.png' } },
   ])
 })
 
