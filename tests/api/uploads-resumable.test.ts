@@ -244,6 +244,24 @@ for (const dialect of DIALECTS) {
       assert.match(head.headers.get('upload-object-id')!, /^obj_/)
     })
 
+    test('a path may name the bucket, and then knows only its uploads', async () => {
+      const bytes = text(20)
+      const createIn = (one: string) =>
+        call('POST', `/v1/buckets/${one}/uploads/tus`, {
+          'upload-length': '20',
+          'upload-metadata': encode({ filename: 'note.txt', filetype: 'text/plain' }),
+        })
+      const url = (await createIn(bucket)).headers.get('location')!
+      assert.ok(url.startsWith(`${base}/v1/buckets/${bucket}/uploads/tus/upl_`), url)
+      const body = { bucket_name: 'other', bucket_schema: { properties: { note: { type: 'text' } } } }
+      assert.equal((await app.request('POST', '/v1/buckets', { body })).status, 200)
+      assert.equal((await call('HEAD', url.replace(bucket, 'other'))).status, 404)
+      assert.deepEqual(await code(patch(url.replace(bucket, 'other'), 0, bytes)), [404, 'upload_not_found'])
+      const last = await patch(url, 0, bytes)
+      assert.match(last.headers.get('upload-object-id')!, /^obj_/)
+      assert.equal((await createIn('nowhere')).status, 404)
+    })
+
     test('the upload of another namespace is not there', async () => {
       const url = await created(10)
       const body = {

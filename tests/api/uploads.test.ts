@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { drainQueue } from '../support/drain-queue.ts'
 import { makePng } from '../support/media.ts'
 import { DIALECTS, type TestApp, type TestResponse, testApp } from '../support/test-app.ts'
@@ -51,6 +53,11 @@ for (const dialect of DIALECTS) {
       const given = await answer
       assert.deepEqual([given.status, given.body.error?.code], [status, code], JSON.stringify(given.body))
     }
+    async function storedKeys(): Promise<string[]> {
+      const keys: string[] = []
+      for await (const { key } of app.deps.blobs.list('')) keys.push(key)
+      return keys
+    }
     const image = (more: object = {}) => ({ filename: 'hero.png', content_type: 'image/png', ...more })
 
     /** Create and PUT. */
@@ -94,21 +101,14 @@ for (const dialect of DIALECTS) {
       const done = await ok(confirm(upload.upload_id))
       assert.equal(done.file_hash, sha256(second))
       await refused(put(upload.presigned_url, first), 400, 'upload_not_pending')
-      const { size } = app.deps.blobs
-      assert.equal(typeof size, 'function')
     })
 
     test('large bodies go to the blob store, and replaced ones are deleted', async () => {
       const big = Buffer.concat([await png(), Buffer.alloc(300_000, 7)])
       const upload = await uploaded(big, { create_object_on_confirm: false })
-      const stored = async () => {
-        const keys: string[] = []
-        for await (const { key } of app.deps.blobs.list('')) keys.push(key)
-        return keys
-      }
-      const before = await stored()
+      const before = await storedKeys()
       assert.equal((await put(upload.presigned_url, Buffer.concat([big, big]))).status, 200)
-      const after = await stored()
+      const after = await storedKeys()
       assert.equal(after.length, before.length)
       assert.notDeepEqual(after, before)
       assert.equal((await ok(confirm(upload.upload_id))).file_size_bytes, 2 * big.length)
@@ -436,6 +436,23 @@ for (const dialect of DIALECTS) {
       assert.equal((await ok(list({ filters: { status: 'completed' } }))).stats.avg_file_size_bytes, 0)
       assert.equal((await list({ limit: 101 })).status, 422)
       assert.equal((await list({}, '?limit=101')).status, 200)
+    })
+
+    test('a body that is shorter than its header says leaves nothing behind', async () => {
+      const base = new URL(await app.app.listen({ port: 0, host: '127.0.0.1' }))
+      const upload = await ok(create(image()))
+      const { pathname, search } = new URL(upload.presigned_url)
+      const before = await storedKeys()
+      const socket = connect(Number(base.port), '127.0.0.1')
+      socket.write(
+        `PUT ${pathname}${search} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 500000\r\n\r\n`,
+      )
+      socket.write(Buffer.alloc(200_000))
+      await sleep(200)
+      socket.destroy()
+      await sleep(300)
+      assert.deepEqual(await storedKeys(), before)
+      await refused(confirm(upload.upload_id), 400, 'upload_bytes_missing')
     })
 
     test('an upload can be deleted until it is confirmed', async () => {

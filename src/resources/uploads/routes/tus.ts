@@ -10,7 +10,8 @@ import { UploadLocker } from '../tus/locker.ts'
 import { ResumableUploads } from '../tus/resumable.ts'
 import type { TusStore } from '../tus/tus-store.ts'
 
-export const TUS_PATH = '/v1/uploads/tus'
+/** The second is for keys that may use one bucket only: its path names it. */
+const PATHS = ['/uploads/tus', '/buckets/:bucket_identifier/uploads/tus']
 
 /** Ours, beside those of the protocol. */
 const ALLOWED_HEADERS = ['X-Namespace', 'X-Namespace-Id', 'X-Request-Id']
@@ -39,20 +40,14 @@ export async function tusRoutes(app: App, { uploads, config }: Services) {
   const handler = (request: FastifyRequest, reply: FastifyReply) =>
     answer(request, reply, { uploads, config })
   const common = { cors: false, hidden: true, streams: true, rate_category: 'upload' } as const
-  app.route({ method: 'OPTIONS', url: '/uploads/tus', config: common, handler })
-  app.route({ method: 'OPTIONS', url: '/uploads/tus/:upload_id', config: common, handler })
-  app.route({
-    method: 'POST',
-    url: '/uploads/tus',
-    config: { ...common, permission: 'write', operation: 'write_data' },
-    handler,
-  })
-  app.route({
-    method: ['HEAD', 'PATCH', 'DELETE'],
-    url: '/uploads/tus/:upload_id',
-    config: { ...common, permission: 'write', operation: 'write_data' },
-    handler,
-  })
+  const writes = { ...common, permission: 'write', operation: 'write_data' } as const
+  for (const path of PATHS) {
+    const one = `${path}/:upload_id`
+    app.route({ method: 'OPTIONS', url: path, config: common, handler })
+    app.route({ method: 'OPTIONS', url: one, config: common, handler })
+    app.route({ method: 'POST', url: path, config: writes, handler })
+    app.route({ method: ['HEAD', 'PATCH', 'DELETE'], url: one, config: writes, handler })
+  }
 }
 
 /** The library writes the answer itself. */
@@ -62,12 +57,17 @@ async function answer(request: FastifyRequest, reply: FastifyReply, { uploads, c
   const { scope } = request
   const { limits, db } = uploads.context
   const { raw } = reply
-  const resumable = new ResumableUploads(uploads, scope)
+  const { bucket_identifier } = request.params as { bucket_identifier?: string }
+  const resumable = new ResumableUploads(uploads, scope, bucket_identifier)
+  const path =
+    bucket_identifier === undefined
+      ? '/v1/uploads/tus'
+      : `/v1/buckets/${encodeURIComponent(bucket_identifier)}/uploads/tus`
   const show = (row: UploadRow) => {
     for (const [name, value] of Object.entries(headersOf(row))) raw.setHeader(name, value)
   }
   const options: ServerOptions & { datastore: TusStore } = {
-    path: TUS_PATH,
+    path,
     maxSize: limits.upload_limit_bytes,
     // Who asks for the lock usually is the same client after its connection broke.
     lockDrainTimeout: 500,
@@ -79,7 +79,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, { uploads, c
     }),
     allowedHeaders: ALLOWED_HEADERS,
     exposedHeaders: EXPOSED_HEADERS,
-    generateUrl: (_request, { path, id }) => `${baseUrl(request, config)}${path}/${id}`,
+    generateUrl: (_request, { id }) => `${baseUrl(request, config)}${path}/${id}`,
     namingFunction: (web, metadata) =>
       resumable.create(metadata ?? {}, Number(web.headers.get('upload-length') ?? 0)),
     onUploadFinish: async (_request, { id }) => {

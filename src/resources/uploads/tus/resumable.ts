@@ -15,10 +15,13 @@ export type ResumableState = { row: UploadRow; offset: number; size: number; met
 export class ResumableUploads {
   readonly #uploads: UploadService
   readonly #scope: Scope
+  readonly #bucket: string | undefined
 
-  constructor(uploads: UploadService, scope: Scope) {
+  /** `bucket_identifier`: the bucket of the path, where it names one. */
+  constructor(uploads: UploadService, scope: Scope, bucket_identifier: string | undefined) {
     this.#uploads = uploads
     this.#scope = scope
+    this.#bucket = bucket_identifier
   }
 
   /** Checks everything that the create operation checks, and inserts the upload. Returns its id. */
@@ -27,7 +30,10 @@ export class ResumableUploads {
     if (size_bytes > limits.upload_limit_bytes)
       throw new KuraError('upload_too_large', { limit_bytes: limits.upload_limit_bytes })
     if (size_bytes === 0) throw new KuraError('upload_bytes_missing')
-    const { bucket, body, policy } = readTusMetadata(metadata, size_bytes)
+    const { bucket, body, policy } = readTusMetadata(
+      this.#bucket === undefined ? metadata : { ...metadata, bucket: this.#bucket },
+      size_bytes,
+    )
     const [created] = await createUploads(
       this.#uploads.context,
       this.#scope,
@@ -88,7 +94,9 @@ export class ResumableUploads {
   }
 
   async #find(upload_id: string): Promise<UploadRow> {
-    const row = await store.findUpload(this.#uploads.context.db, this.#scope, upload_id)
+    const { db } = this.#uploads.context
+    const bucket = this.#bucket === undefined ? {} : await findBucket(db, this.#scope, this.#bucket)
+    const row = await store.findUpload(db, this.#scope, upload_id, bucket)
     if (row.kind !== 'tus') throw new KuraError('upload_not_found', { resource: 'upload', id: upload_id })
     return row
   }
