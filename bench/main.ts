@@ -11,7 +11,7 @@ const BENCHES: Record<string, () => Promise<{ run(): Promise<void> }>> = {
   objects: () => import('./objects.ts'),
   ingest: () => import('./ingest.ts'),
   uploads: () => import('./uploads.ts'),
-  uploads: () => import('./uploads.ts'),
+  sync: () => import('./sync.ts'),
   retrieve: () => import('./retrieve.ts'),
 }
 

@@ -27,7 +27,7 @@ import type { VectorIndexes } from './platform/vectors/vectors.ts'
 import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
 import { BucketService } from './resources/buckets/index.ts'
 import { CollectionService } from './resources/collections/index.ts'
-import { ConnectionService } from './resources/connections/index.ts'
+import { ConnectionService, createOpenAddress } from './resources/connections/index.ts'
 import { DocumentService } from './resources/documents/index.ts'
 import { HealthService } from './resources/health/index.ts'
 import { ensureDefaultNamespace, NamespaceService, namespaceLookup } from './resources/namespaces/index.ts'
@@ -106,6 +106,7 @@ export async function createDeps(
   const lexical = createLexicalIndexes(indexes)
   const http = new HttpClient(config)
   const adapters = new SourceAdapterStore(secrets)
+  const sources = sourceContext(config, http)
   const readContent = createReadContent({ files, http })
   const tasks = new TaskService({ db, cancel: cancelTaskOfBatch })
   const batches = new BatchService({ db, queue, effects: ingestEffects, tasks })
@@ -148,9 +149,10 @@ export async function createDeps(
         wake: () => queue.wake(),
       },
       findUpload: findUploadedFile(db),
+      openAddress: createOpenAddress({ db, secrets, sources }),
     }),
     batches,
-    connections: new ConnectionService({ db, secrets, sources: sourceContext(config, http), suspendSyncs }),
+    connections: new ConnectionService({ db, secrets, sources, suspendSyncs }),
     syncs: new SyncService({ db, queue, effects: { insertTask } }),
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
     documents: new DocumentService({ db, files, models }),

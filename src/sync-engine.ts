@@ -17,7 +17,7 @@ import { sourceContext } from './platform/sources/source-context.ts'
 import type { SourceContext } from './platform/sources/source-provider.ts'
 import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
 import { type BucketRecord, findBucket, requireWritable } from './resources/buckets/index.ts'
-import { recordUse } from './resources/connections/index.ts'
+import { createOpenAddress, recordUse } from './resources/connections/index.ts'
 import { createObjectIntake, type PreparedObject } from './resources/objects/index.ts'
 import { insertTask, TaskService, updateTask } from './resources/tasks/index.ts'
 
@@ -34,13 +34,12 @@ type Options = {
   http: HttpClient
   secrets: SecretBox
   effects: Effects
-  /** What stands in for the sources of the configuration. */
-  sources?: SourceContext
 }
 
 /** The job that runs syncs, with everything that it causes in other resources. */
 export function createSyncJob(options: Options, limits: Partial<SyncLimits> = {}): JobHandler {
   const { config, db, queue, files, http, secrets, effects } = options
+  const sources = sourceContext(config, http)
   const tasks = new TaskService({ db, cancel: cancelTaskOfBatch })
   const batches = new BatchService({ db, queue, effects, tasks })
   return runSyncJob({
@@ -48,8 +47,8 @@ export function createSyncJob(options: Options, limits: Partial<SyncLimits> = {}
     queue,
     files,
     secrets,
-    sources: options.sources ?? sourceContext(config, http),
-    objects: syncObjects(options),
+    sources,
+    objects: syncObjects(options, sources),
     effects: {
       insertTask,
       updateTask,
@@ -61,8 +60,9 @@ export function createSyncJob(options: Options, limits: Partial<SyncLimits> = {}
   })
 }
 
-function syncObjects({ db, files, http, config }: Options): SyncObjects {
-  const intake = createObjectIntake({ db, files, http, config })
+function syncObjects({ db, files, http, config, secrets }: Options, sources: SourceContext): SyncObjects {
+  const openAddress = createOpenAddress({ db, secrets, sources })
+  const intake = createObjectIntake({ db, files, http, config, openAddress })
   return {
     async bucket(scope, bucket_id) {
       const bucket = await findBucket(db, scope, bucket_id)

@@ -199,4 +199,15 @@ test('wrong credentials fail the test in words of our own; right ones browse', {
     files.body.results.map(({ name }: { name: string }) => name),
     ['c+d é.txt'],
   )
+
+  const bucket_schema = { properties: { content: { type: 'text' } } }
+  const { body: bucket } = await request('POST', '/v1/buckets', { body: { bucket_name: 'b', bucket_schema } })
+  const blob = (data: string) => ({ blobs: [{ property: 'content', data, canonicalize_source: true }] })
+  const objects = `/v1/buckets/${bucket.bucket_id}/objects`
+  const plain = await request('POST', objects, { body: blob('s3://media/none.txt') })
+  assert.deepEqual([plain.status, plain.body.error.code], [400, 'url_not_usable'])
+  await store.client.send(new PutObjectCommand({ Bucket: 'media', Key: 'plain.txt', Body: 'plain text' }))
+  const taken = await request('POST', objects, { body: blob('s3://media/plain.txt') })
+  assert.equal(taken.status, 200, JSON.stringify(taken.body))
+  assert.equal(taken.body.blobs[0].details.size_bytes, 10)
 })

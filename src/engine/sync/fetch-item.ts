@@ -15,7 +15,7 @@ import type { SyncSettings } from './settings.ts'
 
 const TRIES_MAX = 3
 /** A source that asks to slow down is given this much more time than one that only failed. */
-const BUSY_FACTOR = 5
+export const BUSY_FACTOR = 5
 
 export type Fetched = { prepared: PreparedObject; version: string }
 

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import { Grouping } from '../../lib/grouping.ts'
@@ -10,7 +11,7 @@ import { batchItems } from './batch-items.ts'
 import { openConnection } from './connection-secrets.ts'
 import { deleteVanished } from './delete-vanished.ts'
 import type { SyncBucket, SyncDeps } from './deps.ts'
-import { fetchItem } from './fetch-item.ts'
+import { BUSY_FACTOR, fetchItem } from './fetch-item.ts'
 import { createFileFilter } from './file-filter.ts'
 import { countItems, touchItems } from './items.ts'
 import { type PlanContext, planPage, type Step } from './plan-page.ts'
@@ -28,6 +29,8 @@ import { type EndedItem, writeItems } from './write-items.ts'
 
 /** Listed items that are compared with what is known in one query. */
 const PAGE_ITEMS = 200
+/** Listings that a source may refuse by asking to slow down. */
+const LISTINGS_MAX = 3
 /** Items of one transaction. */
 const GROUP_MAX = 50
 
@@ -51,6 +54,8 @@ export type RunContext = {
 
 /** How a run ended that was not interrupted. */
 export type RunResult = { counts: RunCounts; capped: boolean; canceled: boolean; cursor: string | null }
+
+type Listed = { complete: boolean; capped: boolean; canceled: boolean }
 
 /** One run of a sync, from the listing to the batches. Made anew when the job is repeated: all state is in the rows. */
 export class SyncRun {
@@ -88,7 +93,7 @@ export class SyncRun {
     this.#source = await openConnection(deps, connection)
     const lanes = new Lanes(deps.limits.fetches_max)
     try {
-      const { complete, capped, canceled } = await this.#listAll(lanes)
+      const { complete, capped, canceled } = await this.#listPatiently(lanes)
       await lanes.finish()
       const cursor = complete ? (this.#source.cursor?.() ?? null) : sync.list_cursor
       if (complete && this.#settings.deletion_policy === 'delete' && !this.#source.cursor)
@@ -103,8 +108,25 @@ export class SyncRun {
     }
   }
 
+  /** A source that asks to slow down is given time, and then listed from the start: what was taken is known by now. */
+  async #listPatiently(lanes: Lanes): Promise<Listed> {
+    const { deps, signal } = this.#context
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#listAll(lanes)
+      } catch (error) {
+        const isBusy = error instanceof KuraError && error.code === 'source_busy'
+        if (!isBusy || attempt === LISTINGS_MAX) throw error
+        await lanes.settle()
+        await wait(deps.limits.retry_delay_ms * BUSY_FACTOR * 2 ** (attempt - 1), undefined, { signal })
+        Object.assign(this.#counts, { discovered: 0, filtered: 0, unchanged: 0, parked: 0, gone: 0 })
+        this.#taken = 0
+      }
+    }
+  }
+
   /** `complete`: everything was listed, so that what is missing has vanished. */
-  async #listAll(lanes: Lanes): Promise<{ complete: boolean; capped: boolean; canceled: boolean }> {
+  async #listAll(lanes: Lanes): Promise<Listed> {
     const { deps, sync, signal } = this.#context
     const options = { signal, page_size: this.#settings.batch_size, cursor: sync.list_cursor }
     const plan = this.#planContext()

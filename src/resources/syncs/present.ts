@@ -8,12 +8,10 @@ const CHUNK_SIZE_MAX = 1000
 const IDS_MAX = 100
 
 /** A sync as clients see it; `runs` are its newest, newest first. */
-export function presentSync(
-  row: SyncRow,
-  runs: readonly Pick<RunRow, 'task_id' | 'batch_ids' | 'dry_run'>[],
-): SyncConfiguration {
+export function presentSync(row: SyncRow, runs: readonly RunRow[]): SyncConfiguration {
   const { metadata, deletion_policy, ...settings } = settingsOf(row)
   const batches = runs.flatMap(({ batch_ids }) => (JSON.parse(batch_ids) as string[]).reverse())
+  const running = runs.find(({ run_id }) => run_id === row.current_run_id)
   return omitNulls({
     ...settings,
     deletion_policy,
@@ -39,6 +37,7 @@ export function presentSync(
     created_by_user_id: row.created_by_user_id,
     last_error: row.last_error,
     consecutive_failures: row.consecutive_failures,
+    locked_at: running?.started_at,
     paused: row.paused_at !== null,
     pause_reason: row.pause_reason,
     paused_at: row.paused_at,

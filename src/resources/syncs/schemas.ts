@@ -76,6 +76,10 @@ export const SyncConfiguration = Type.Object(
     last_error: optional(Type.String()),
     consecutive_failures: Count,
     metadata: FreeObject,
+    // Leases of this server belong to jobs and last seconds; only when the run began is worth telling.
+    locked_by_worker_id: optional(Type.String()),
+    locked_at: optional(Timestamp),
+    lock_expires_at: optional(Timestamp),
     paused: Type.Boolean(),
     pause_reason: optional(Type.String()),
     paused_at: optional(Timestamp),
@@ -90,6 +94,7 @@ export const SyncConfiguration = Type.Object(
     batches_created: Count,
     resume_enabled: Type.Boolean(),
     resume_cursor: optional(Type.String()),
+    resume_last_primary_key: optional(Type.String()),
     resume_objects_processed: Count,
     resume_checkpoint_frequency: Type.Integer(),
   },
