@@ -16,9 +16,11 @@ import type { Job, JobHandler, JobHandlers, JobQueue } from './platform/queue/qu
 import { openSecretBox } from './platform/secrets/open-secret-box.ts'
 import type { SecretBox } from './platform/secrets/secret-box.ts'
 import { Vault } from './platform/secrets/vault.ts'
+import { sourceContext } from './platform/sources/source-context.ts'
 import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
 import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
 import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
+import { createOpenAddress } from './resources/connections/index.ts'
 import { cloneNamespaceJob, deleteNamespaceJob } from './resources/namespaces/index.ts'
 import { createObjectCreator, createObjectIntake } from './resources/objects/index.ts'
 import { SourceAdapterStore, takeSourceEventsJob } from './resources/source-adapters/index.ts'
@@ -88,7 +90,13 @@ function takeEventsJob({ config, db, queue, files, http, secrets }: HandlerDeps)
     db,
     queue,
     adapters: new SourceAdapterStore(secrets),
-    intake: createObjectIntake({ db, files, http, config }),
+    intake: createObjectIntake({
+      db,
+      files,
+      http,
+      config,
+      openAddress: createOpenAddress({ db, secrets, sources: sourceContext(config, http) }),
+    }),
     submit: (trx, scope, bucket_id, object_ids) =>
       batches.createAndSubmit(scope, { bucket_id, object_ids }, trx),
   })

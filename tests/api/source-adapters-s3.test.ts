@@ -27,21 +27,20 @@ test('a real S3 server tells of its files: they come in, change and go', {
   const events = `/v1/buckets/${bucket_id}/source-adapter/events`
   const s3 = await startS3Server({ event_webhook_url: `http://store:${secret}@127.0.0.1:${port}${events}` })
   t.after(() => s3.stop())
-  const url_template = `${s3.endpoint}/{bucket}/{key}`
-  await kura.ok(
-    kura.request('PATCH', `/v1/buckets/${bucket_id}`, {
-      body: { source_adapter: { ...source_adapter, url_template } },
-    }),
-  )
+  const connection = {
+    name: 'store',
+    provider_type: 's3',
+    provider_config: {
+      credentials: { access_key_id: s3.access_key_id, secret_access_key: s3.secret_access_key },
+      region: s3.region,
+      endpoint_url: s3.endpoint,
+    },
+    test_before_save: false,
+  }
+  await kura.ok(kura.request('POST', '/v1/organizations/connections', { body: connection }))
 
   await s3.createBucket('media')
-  const { PutObjectCommand, DeleteObjectCommand, PutBucketPolicyCommand } = await import('@aws-sdk/client-s3')
-  const Policy = JSON.stringify({
-    Statement: [
-      { Effect: 'Allow', Principal: '*', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::media/*'] },
-    ],
-  })
-  await s3.client.send(new PutBucketPolicyCommand({ Bucket: 'media', Policy }))
+  const { PutObjectCommand, DeleteObjectCommand } = await import('@aws-sdk/client-s3')
   const put = (Key: string, Body: string) =>
     s3.client.send(new PutObjectCommand({ Bucket: 'media', Key, Body, ContentType: 'text/plain' }))
   const seen = async (
