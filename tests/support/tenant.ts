@@ -28,6 +28,8 @@ export type Tenant = {
   upload_id: string
   retriever_id: string
   retriever_name: string
+  /** It belongs to the organization, and tells nobody. */
+  webhook_id: string
 }
 
 type Options = { key?: string; name: string; mark: string }
@@ -99,6 +101,16 @@ export async function makeTenant(app: TestApp, { key = app.key, name, mark }: Op
     input_schema: { query: { type: 'string' } },
     stages: [searchStage('{{inputs.query}}')],
   })
+  const webhook = await app.request('POST', '/v1/organizations/webhooks', {
+    key,
+    body: {
+      webhook_name: `webhook-${mark}`,
+      event_types: ['alert.triggered'],
+      channels: [{ channel: 'webhook', configs: { url: 'https://1.1.1.1/' } }],
+      is_active: false,
+    },
+  })
+  assert.equal(webhook.status, 201, JSON.stringify(webhook.body))
   const shown = await ok('GET', `/buckets/${bucket_id}/objects/${object_id}?return_presigned_urls=true`)
   const file_url = shown.blobs[0].properties.presigned_url ?? shown.blobs[0].properties.url
   return {
@@ -119,6 +131,7 @@ export async function makeTenant(app: TestApp, { key = app.key, name, mark }: Op
     upload_id,
     retriever_id,
     retriever_name,
+    webhook_id: webhook.body.webhook_id,
   }
 }
 

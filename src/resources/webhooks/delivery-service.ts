@@ -122,10 +122,10 @@ export class WebhookDeliveryService {
   async replay(scope: OrganizationScope, identifier: string, delivery_id: string): Promise<Delivery> {
     const { db, queue, webhooks } = this.#options
     const webhook = await webhooks.find(scope, identifier)
-    requireActive(webhook)
     const row = await inTransaction(db, async (trx) => {
       const found = await findDelivery(trx, scope, webhook.webhook_id, delivery_id)
       if (!found) throw deliveryNotFound(delivery_id)
+      requireActive(webhook)
       await requeue(trx, scope, webhook.webhook_id, [delivery_id])
       await wakeDispatcher(trx, scope.organizationId)
       return (await findDelivery(trx, scope, webhook.webhook_id, delivery_id))!
