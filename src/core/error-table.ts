@@ -114,6 +114,7 @@ export const ERRORS = {
   upload_bytes_missing: badRequest('No bytes have arrived. Send them to the presigned URL, then confirm.'),
   upload_completed: badRequest('The upload is confirmed and cannot be deleted.'),
   upload_expired: badRequest('The upload has expired. Create a new one.'),
+  tus_version_required: row('BadRequestError', 412, 'Send the header Tus-Resumable: 1.0.0.'),
   upload_locked: conflict('Another request writes to this upload. Try again in a moment.'),
   quota_exceeded: row('QuotaExceededError', 403, 'The limit of {resource} ({limit}) is reached.'),
   upload_too_large: row('PayloadTooLargeError', 413, 'An upload may hold at most {limit_bytes} bytes.'),

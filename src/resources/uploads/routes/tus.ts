@@ -52,6 +52,10 @@ export async function tusRoutes(app: App, { uploads, config }: Services) {
 
 /** The library writes the answer itself. */
 async function answer(request: FastifyRequest, reply: FastifyReply, { uploads, config }: Services) {
+  if (request.method !== 'OPTIONS' && request.headers['tus-resumable'] !== '1.0.0') {
+    reply.header('tus-version', '1.0.0')
+    throw new KuraError('tus_version_required')
+  }
   // Loaded on first use: a server that takes no resumable uploads does not pay for it at start.
   const [{ Server }, { TusStore }] = await Promise.all([import('@tus/server'), import('../tus/tus-store.ts')])
   const { scope } = request
@@ -103,9 +107,20 @@ function headersOf({ upload_id, status, object_id, task_id }: UploadRow): Record
   }
 }
 
-/** Ours as the envelope that every error has; those of the library stay as the protocol words them. */
+const TYPES: Record<number, string> = {
+  404: 'NotFoundError',
+  409: 'ConflictError',
+  410: 'NotFoundError',
+  413: 'PayloadTooLargeError',
+}
+
+/** The envelope that every error has; those of the library keep the status and words of the protocol. */
 function refusal(request: FastifyRequest, error: Error | { status_code: number; body: string }) {
-  if ('status_code' in error) return { status_code: error.status_code, body: error.body }
+  if ('status_code' in error) {
+    const { status_code: status, body } = error
+    const told = { message: body.trim(), type: TYPES[status] ?? 'BadRequestError', code: 'tus_refused' }
+    return { status_code: status, body: JSON.stringify({ success: false, status, error: told }) }
+  }
   const known = error instanceof KuraError ? error : new KuraError('internal_error', {}, { cause: error })
   const { status } = known.row
   if (status >= 500)
