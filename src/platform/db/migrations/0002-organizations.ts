@@ -1,5 +1,4 @@
 import type { Migration } from '../migrate.ts'
-import { LATENCY_COLUMNS } from '../tables/organization-tables.ts'
 
 /** Users, keys in full, secrets, audit log, usage. */
 export const organizations: Migration = {
@@ -48,7 +47,9 @@ export const organizations: Migration = {
     `create table usage_days (
       organization_id ${text} not null, day ${text} not null, key_id ${text} not null, endpoint ${text} not null,
       category ${text} not null, requests bigint not null, errors bigint not null, latency_ms_sum double precision not null,
-      ${LATENCY_COLUMNS.map((column) => `${column} bigint not null`).join(', ')},
+      ms_1 bigint not null, ms_2 bigint not null, ms_5 bigint not null, ms_10 bigint not null, ms_25 bigint not null,
+      ms_50 bigint not null, ms_100 bigint not null, ms_250 bigint not null, ms_500 bigint not null,
+      ms_1000 bigint not null, ms_2500 bigint not null, ms_10000 bigint not null, ms_more bigint not null,
       primary key (organization_id, day, key_id, endpoint))`,
     'create index usage_days_age on usage_days (day)',
   ],
