@@ -297,7 +297,11 @@ for (const dialect of DIALECTS) {
     const noJson = await kura.request('POST', `${pathOf(bucket_id)}/push`, {
       body: { ...envelope, Message: 'hello' },
     })
-    assert.equal(noJson.status, 400)
+    assert.equal(noJson.status, 422)
+    const nul = await kura.request('POST', `${pathOf(bucket_id)}/push`, {
+      body: { ...envelope, Message: '{"Records":["\\u0000"]}' },
+    })
+    assert.equal(nul.status, 422)
   })
 
   test(`a file that is not there is tried again, then failed with its reason, and can be replayed (${dialect})`, async () => {

@@ -1,11 +1,11 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { KuraError } from '../../core/errors.ts'
 import { PAGE_BOUNDS } from '../../core/pagination.ts'
 import { Defaulted } from '../../core/schema.ts'
 import type { App } from '../../http/app.ts'
 import { baseUrl } from '../../http/base-url.ts'
 import { errorResponses } from '../../http/error-handler.ts'
+import { whileConnected } from '../../http/while-connected.ts'
 import { normalizeObject, normalizeObjects } from './normalize.ts'
 import {
   AggregateObjectsBody,
@@ -184,13 +184,4 @@ function writeRoutes(app: App, objects: ObjectService) {
       return reply.code(204).send(null)
     },
   )
-}
-
-/** Fetching the blobs of a request that nobody waits for any more is of no use. */
-function whileConnected({ raw }: FastifyReply): { signal: AbortSignal } {
-  const gone = new AbortController()
-  raw.once('close', () => {
-    if (!raw.writableFinished) gone.abort(new KuraError('bad_request', { reason: 'The client has gone.' }))
-  })
-  return { signal: gone.signal }
 }

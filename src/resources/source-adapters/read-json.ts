@@ -27,7 +27,7 @@ function readItem(config: JsonAdapterConfig, { body, item, index, given_id }: Pl
   return {
     // An id of the item stands alone; one of the whole event is shared by its items.
     event_key: own_id !== null ? eventKey(own_id) : eventKey(event_id, index),
-    event_id: event_id.slice(0, 512),
+    event_id: event_id.slice(0, 512).toWellFormed(),
     action: isRemoval ? 'remove' : 'put',
     source_key,
     sequencer: config.sequencer ? sequencerOf(valueAt(item, config.sequencer)) : null,
@@ -50,5 +50,5 @@ function textOf(value: JsonValue | undefined): string | null {
 function sequencerOf(value: JsonValue | undefined): string | null {
   const digits = typeof value === 'number' ? String(value) : value
   if (typeof digits === 'string' && /^\d{1,30}$/.test(digits)) return `num:${digits.padStart(30, '0')}`
-  return typeof value === 'string' && value !== '' ? `text:${value.slice(0, 200)}` : null
+  return typeof value === 'string' && value !== '' ? `text:${value.slice(0, 200).toWellFormed()}` : null
 }

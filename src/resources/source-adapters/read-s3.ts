@@ -31,6 +31,8 @@ function readRecord(config: S3AdapterConfig, record: Record_): Item | null {
     !(action === 'remove' && config.on_removed === 'ignore') &&
     key.startsWith(config.prefix ?? '') &&
     !key.endsWith('/') &&
+    // Can be written as %00, and no database column or address holds it.
+    !key.includes('\0') &&
     (!config.suffixes?.length || config.suffixes.some((suffix) => key.endsWith(suffix)))
   if (!isWanted) return null
   const source_key = `${bucket.name}/${key}`

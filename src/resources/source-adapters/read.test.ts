@@ -45,13 +45,14 @@ test('what nobody asked for is ignored: other events, prefixes, suffixes, folder
     record('out/a.png'),
     record('in/a.txt'),
     record('in/folder/'),
+    record('in/%00.png'),
     record('in/b.png', { eventName: 'ObjectTagging:Put' }),
     record('in/c.png', { eventName: 's3:ObjectRemoved:Delete' }),
     { s3: {} },
     null,
   ]
   const { items, ignored } = readS3(config, { Records })
-  assert.deepEqual([items.length, ignored], [1, 7])
+  assert.deepEqual([items.length, ignored], [1, 8])
   assert.deepEqual(readS3(config, { Service: 'Amazon S3', Event: 's3:TestEvent' }), { items: [], ignored: 0 })
   const removing = s3({ on_removed: 'delete' })
   assert.equal(

@@ -119,5 +119,5 @@ function receivingRoutes(app: App, sourceAdapters: SourceAdapterService) {
 
 function incoming({ headers, body }: FastifyRequest): Incoming {
   const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
-  return { headers, bytes, parse: () => parseBody(decodeBody(bytes)) }
+  return { headers, bytes, parse: (inner = decodeBody(bytes)) => parseBody(inner) }
 }

@@ -18,8 +18,8 @@ import type { ListEventsQuery, ListEventsResponse, ReceivedEvents, SourceEvent }
 
 type Options = { db: Db; queue: JobQueue; http: HttpClient; adapters: SourceAdapterStore }
 
-/** A request with events: its headers, and its body as bytes and as what they say. */
-export type Incoming = { headers: EventHeaders; bytes: Uint8Array; parse(): unknown }
+/** A request with events. `parse` reads its body, or JSON inside of it, by the rules of every request. */
+export type Incoming = { headers: EventHeaders; bytes: Uint8Array; parse(inner?: string): unknown }
 
 /** Where Amazon's notification service has its confirmation pages. */
 const SNS_DOMAINS = ['amazonaws.com', 'amazonaws.com.cn']
@@ -77,10 +77,10 @@ export class SourceAdapterService {
     }
   }
 
-  #read(config: FoundAdapter['config'], envelope: unknown, { headers, bytes }: Incoming): Reading {
+  #read(config: FoundAdapter['config'], envelope: unknown, { headers, bytes, parse }: Incoming): Reading {
     const isSns =
       isObject(envelope) && envelope.Type === 'Notification' && typeof envelope.Message === 'string'
-    const body = isSns ? parseMessage(String(envelope.Message)) : envelope
+    const body = isSns ? parse(String(envelope.Message)) : envelope
     if (config.type === 's3_notifications') return readS3(config, body)
     const given = [
       isSns ? envelope.MessageId : undefined,
@@ -137,13 +137,5 @@ export class SourceAdapterService {
     })
     queue.wake()
     return presentEvent(event)
-  }
-}
-
-function parseMessage(message: string): unknown {
-  try {
-    return JSON.parse(message)
-  } catch (cause) {
-    throw new KuraError('bad_request', { reason: 'The message of the notification is no JSON.' }, { cause })
   }
 }

@@ -1,9 +1,8 @@
-import type { FastifyReply } from 'fastify'
 import Type from 'typebox'
-import { KuraError } from '../../core/errors.ts'
 import { PAGE_BOUNDS } from '../../core/pagination.ts'
 import type { App, RouteConfig } from '../../http/app.ts'
 import { errorResponses } from '../../http/error-handler.ts'
+import { whileConnected } from '../../http/while-connected.ts'
 import type { WebhookServices } from './create-services.ts'
 import {
   Delivery,
@@ -199,7 +198,7 @@ function deliveryRoutes(app: App, { deliveries }: WebhookServices) {
       },
     },
     ({ scope, params, body }, reply) =>
-      deliveries.test(scope, params.identifier, body, whileConnected(reply)),
+      deliveries.test(scope, params.identifier, body, whileConnected(reply).signal),
   )
   app.post(
     `${DELIVERY}/replay`,
@@ -229,13 +228,4 @@ function deliveryRoutes(app: App, { deliveries }: WebhookServices) {
     },
     ({ scope, params, body }) => deliveries.replayRange(scope, params.identifier, body),
   )
-}
-
-/** A test that nobody waits for any more need not go on. */
-function whileConnected({ raw }: FastifyReply): AbortSignal {
-  const gone = new AbortController()
-  raw.once('close', () => {
-    if (!raw.writableFinished) gone.abort(new KuraError('bad_request', { reason: 'The client has gone.' }))
-  })
-  return gone.signal
 }
