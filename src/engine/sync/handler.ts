@@ -40,11 +40,16 @@ export function runSyncJob(deps: SyncDeps): JobHandler {
       if (error instanceof LeaseLostError || signal.aborted) throw error
       const isRefusal = error instanceof KuraError && error.row.status < 500
       if (!isRefusal && job.attempt < ATTEMPTS_MAX) throw error
-      await fail(context, isRefusal ? (error as KuraError).message : 'The server failed; see its log.')
+      if (isRefusal) await fail(context, error.message, { blames_connection: isOfConnection(error) })
+      else await fail(context, 'The server failed; see its log.', { blames_connection: false })
     }
     deps.queue.wake()
   }
 }
+
+/** Whether a failed run tells something about the connection, and not about the bucket or the sync. */
+const isOfConnection = ({ code }: KuraError) =>
+  code === 'connection_failed' || code.startsWith('url_') || code.startsWith('source_')
 
 type Begun = { sync: SyncRow; run: RunRow; connection: SyncConnection }
 
@@ -53,17 +58,20 @@ function begin(deps: SyncDeps, scope: Scope, job: Job): Promise<Begun | null> {
   const { sync_config_id, run_id, schedule_token } = job.payload as RunSyncPayload
   return inTransaction(deps.db, async (trx) => {
     const sync = await findSync(trx, scope, sync_config_id, { lock: true })
-    const run = sync && (await runOf(trx, deps, scope, sync, { run_id, schedule_token }))
     const connection = sync && (await connectionOf(trx, sync))
+    const run =
+      sync && (await runOf(trx, deps, scope, sync, { run_id, schedule_token, isOpen: !!connection }))
     if (!sync || !run || run.ended_at !== null || !connection) {
       await deps.queue.complete(trx, job)
+      if (sync && !connection) await skip(trx, deps, scope, sync, { run, schedule_token })
       return null
     }
     await deps.queue.checkpoint(trx, job, { sync_config_id, run_id: run.run_id, schedule_token: null })
     const started = { status: 'IN_PROGRESS', started_at: run.started_at ?? timestamp() }
     await updateRun(trx, run, started)
     await deps.effects.updateTask(trx, scope, run.task_id, { status: 'IN_PROGRESS' })
-    if (!run.dry_run && sync.status !== 'ACTIVE') await updateSync(trx, sync, { status: 'ACTIVE' })
+    if (!run.dry_run && sync.paused_at === null && sync.status !== 'ACTIVE')
+      await updateSync(trx, sync, { status: 'ACTIVE' })
     return { sync, run: { ...run, ...started }, connection }
   })
 }
@@ -73,12 +81,31 @@ async function runOf(
   deps: SyncDeps,
   scope: Scope,
   sync: SyncRow,
-  { run_id, schedule_token }: Pick<RunSyncPayload, 'run_id' | 'schedule_token'>,
+  { run_id, schedule_token, isOpen }: Omit<RunSyncPayload, 'sync_config_id'> & { isOpen: boolean },
 ): Promise<RunRow | undefined> {
   if (run_id !== null) return findRun(trx, scope, sync.sync_config_id, run_id)
   const isDue = schedule_token !== null && sync.schedule_token === schedule_token
-  if (!isDue || sync.current_run_id !== null || !sync.is_active || sync.paused_at !== null) return undefined
+  if (!isDue || !isOpen || sync.current_run_id !== null || !sync.is_active || sync.paused_at !== null)
+    return undefined
   return insertRun(trx, scope, deps.effects, sync, { started_by: 'schedule' })
+}
+
+/** A connection that was suspended meanwhile: a run that waited ends, and the next poll looks again. */
+async function skip(
+  trx: Trx,
+  { queue, effects }: SyncDeps,
+  scope: Scope,
+  sync: SyncRow,
+  { run, schedule_token }: { run: RunRow | undefined; schedule_token: string | null },
+): Promise<void> {
+  const isCurrent = run ? run.run_id === sync.current_run_id : sync.schedule_token === schedule_token
+  if (run && run.ended_at === null) {
+    const error = 'The connection is not active.'
+    await updateRun(trx, run, { status: 'FAILED', ended_at: timestamp(), error })
+    await effects.updateTask(trx, scope, run.task_id, { status: 'FAILED', error })
+    if (isCurrent) await updateSync(trx, sync, { current_run_id: null, last_error: error })
+  }
+  if (isCurrent && canRun(sync)) await scheduleNext(trx, queue, sync)
 }
 
 function connectionOf(
@@ -106,7 +133,7 @@ async function end({ deps, scope, job, sync, run }: RunContext, result: RunResul
     await deps.effects.updateTask(trx, scope, run.task_id, { status, outputs })
     if (!now) return
     await deps.effects.recordConnectionUse(trx, scope, sync.connection_id, null)
-    const isLast = sync.sync_mode === 'initial_only' && !capped && !canceled
+    const isLast = sync.sync_mode === 'initial_only' && !capped
     await updateSync(trx, now, {
       current_run_id: null,
       list_cursor: cursor,
@@ -119,14 +146,20 @@ async function end({ deps, scope, job, sync, run }: RunContext, result: RunResul
       total_bytes_synced: now.total_bytes_synced + counts.bytes,
       status: now.paused_at ? 'SUSPENDED' : isLast ? 'COMPLETED' : 'ACTIVE',
     })
-    if (!isLast && canRun(now)) await scheduleNext(trx, deps.queue, now, capped ? { delay_ms: 0 } : {})
+    // A cap that only failing files reached would be reached again at once.
+    const isAdvancing = capped && counts.created + counts.updated + counts.duplicates > 0
+    if (!isLast && canRun(now)) await scheduleNext(trx, deps.queue, now, isAdvancing ? { delay_ms: 0 } : {})
   })
 }
 
 const canRun = ({ is_active, paused_at }: SyncRow) => is_active === 1 && paused_at === null
 
 /** Ends a run that failed as a whole; the next waits longer each time, and the fifth ends the sync. */
-async function fail({ deps, scope, job, sync, run }: RunContext, reason: string): Promise<void> {
+async function fail(
+  { deps, scope, job, sync, run }: RunContext,
+  reason: string,
+  { blames_connection }: { blames_connection: boolean },
+): Promise<void> {
   const error = reason.slice(0, 1000)
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
@@ -134,7 +167,7 @@ async function fail({ deps, scope, job, sync, run }: RunContext, reason: string)
     await deps.effects.updateTask(trx, scope, run.task_id, { status: 'FAILED', error })
     const now = await findSync(trx, scope, sync.sync_config_id, { lock: true })
     if (!now || run.dry_run) return
-    await deps.effects.recordConnectionUse(trx, scope, sync.connection_id, error)
+    if (blames_connection) await deps.effects.recordConnectionUse(trx, scope, sync.connection_id, error)
     const consecutive_failures = now.consecutive_failures + 1
     const isOver = consecutive_failures >= FAILURES_MAX
     const change = {

@@ -62,7 +62,7 @@ export async function touchItems(
     .execute()
 }
 
-/** Items of a sync that a run did not list, in the order of their hashes. */
+/** Items of a sync that a run did not list, those that are missed longest first. */
 export function unseenItems(
   db: DbOrTrx,
   { namespace_id, sync_config_id }: { namespace_id: string; sync_config_id: string },
@@ -74,7 +74,7 @@ export function unseenItems(
     .where('namespace_id', '=', namespace_id)
     .where('sync_config_id', '=', sync_config_id)
     .where('seen_run', '<', before_run)
-    .orderBy('item_hash')
+    .orderBy('seen_run')
     .limit(limit)
     .execute()
 }

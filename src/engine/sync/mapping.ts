@@ -1,6 +1,6 @@
 import { type BucketSchema, isFileType } from '../../core/bucket-schema.ts'
 import { KuraError, type Violation } from '../../core/errors.ts'
-import type { JsonObject, JsonValue } from '../../core/json.ts'
+import { isObject, type JsonObject, type JsonValue } from '../../core/json.ts'
 import type { SourceContent, SourceItem } from '../../platform/sources/source-provider.ts'
 import { compilePattern } from './safe-pattern.ts'
 import type { MappingEntry, MappingSource, SchemaMapping } from './settings.ts'
@@ -101,7 +101,7 @@ export function mapItem(
       mapped.file = { property, mime_type: entry.mime_type_override ?? null }
       continue
     }
-    const value = transformed(entry, sourceValue(entry.source, item, content))
+    const value = storable(transformed(entry, sourceValue(entry.source, item, content)))
     if (value === undefined || value === null) {
       if (entry.required) throw new KuraError('source_value_missing', { target })
     } else if (entry.target_type === 'blob')
@@ -113,8 +113,17 @@ export function mapItem(
 
 /** Columns become root members, a file goes where it fits. */
 function unmapped(item: SourceItem): MappedItem {
-  if (item.kind === 'row') return { fields: item.values as JsonObject, blobs: [], file: null }
+  if (item.kind === 'row') return { fields: storable(item.values as JsonObject), blobs: [], file: null }
   return { fields: {}, blobs: [], file: { property: null, mime_type: null } }
+}
+
+/** Without what PostgreSQL cannot keep in a text: U+0000 and halves of surrogate pairs. */
+function storable<T extends JsonValue | undefined>(value: T): T {
+  if (typeof value === 'string') return value.replaceAll('\0', '').toWellFormed() as T
+  if (Array.isArray(value)) return value.map(storable) as unknown as T
+  if (!isObject(value)) return value
+  const members = Object.entries(value as JsonObject)
+  return Object.fromEntries(members.map(([name, member]) => [storable(name), storable(member)])) as T
 }
 
 function sourceValue(

@@ -85,7 +85,8 @@ export async function lockObjectByContent(
   const row = await objectsOf(trx, scope, bucket_id)
     .select(OBJECT_COLUMNS)
     .where('content_hash', '=', content_hash)
-    .orderBy('created_at')
+    // An expression: by the bare column SQLite would walk the whole bucket in the order of its age.
+    .orderBy(sql`created_at || ''`)
     .orderBy('object_id')
     .executeTakeFirst()
   return row && fromRow(row)

@@ -51,6 +51,7 @@ export const connections: Migration = {
       needs_batch integer not null default 0, updated_at ${text} not null,
       primary key (namespace_id, bucket_id, item_hash))`,
     'create index sync_items_of_sync on sync_items (namespace_id, sync_config_id, state, item_hash)',
+    'create index sync_items_by_run on sync_items (namespace_id, sync_config_id, seen_run)',
     'create index sync_items_by_object on sync_items (namespace_id, object_id)',
     'create index sync_items_to_batch on sync_items (namespace_id, sync_config_id, item_hash) where needs_batch = 1',
   ],
