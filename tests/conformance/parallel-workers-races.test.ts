@@ -111,6 +111,36 @@ for (const dialect of DIALECTS) {
     await assertBatchesSettled(app)
   })
 
+  test(`a job that outlives the cancellation of its batch settles nothing of a retry (${dialect})`, async (t) => {
+    const { app, make, request, bucket_id, path } = await fixture(t, dialect)
+    const many = await make.objects(
+      bucket_id,
+      Array.from({ length: 70 }, (_, i) => ({ title: `m${i}`, body: `Note ${i}.` })),
+    )
+    // The first job has a row that fails; the second is cut off by the cancellation.
+    const url = `/v1/buckets/${bucket_id}/batches?skip_validation=true`
+    const body = { object_ids: ['obj_away', ...many] }
+    const { batch_id } = await make.ok(request('POST', url, { body }))
+    await make.submit(bucket_id, batch_id)
+    const real = createJobHandlers(app.deps)
+    let extracted = 0
+    const extract = async (job: Job, signal: AbortSignal) => {
+      if (++extracted === 2) {
+        await make.ok(request('POST', `${path(batch_id)}/cancel`))
+        const retried = await make.ok(
+          request('POST', `${path(batch_id)}/retry`, { body: { retry_mode: 'all' } }),
+        )
+        assert.equal(retried.retried_count, 1)
+      }
+      await real.extract!(job, signal)
+    }
+    await drainQueue(app.deps, { handlers: { extract } })
+    const batch = await make.getBatch(bucket_id, batch_id)
+    assert.equal(batch.status, 'COMPLETED_WITH_ERRORS')
+    assert.deepEqual(batch.error_summary, { validation: 1 })
+    await assertBatchesSettled(app)
+  })
+
   test(`a worker that dies at any step of any job changes nothing but the time it takes (${dialect})`, async (t) => {
     const { app, make, bucket_id, ids } = await fixture(t, dialect)
     const whole = await make.process(bucket_id, ids)

@@ -96,7 +96,7 @@ async function write(trx: Trx, deps: IngestDeps, commit: Commit): Promise<Orphan
         })
       : []
   if (collection_seq !== null) await recordEvents(trx, scope, writtenEvents(collection_id, commit))
-  const isRunning = await store.touchBatch(trx, scope, batch.batch_id)
+  const isRunning = await store.touchBatch(trx, scope, batch)
   if (collection_seq !== null) await count(trx, deps, commit, key)
   else await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
   if (isRunning) await logTier(trx, scope, key, logOf(collection_id, commit))

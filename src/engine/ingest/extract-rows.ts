@@ -6,7 +6,7 @@ import { counted, logTier } from './batch-log.ts'
 import { commitRows } from './commit-rows.ts'
 import type { IngestDeps } from './deps.ts'
 import type { ExtractPayload } from './payloads.ts'
-import { isRunning, scopeOf } from './plan-tier.ts'
+import { scopeOf, wants } from './plan-tier.ts'
 import { failedRow, mapRow, nextRun, processRows, type RowContext, type RowResult } from './process-rows.ts'
 import { loadDocuments, loadObjects, type SourceRow } from './rows.ts'
 import type { BatchReader, RunningBatch } from './snapshot.ts'
@@ -35,7 +35,7 @@ export async function extractRows(
   const scope = scopeOf(job)
   const { collection_id, rows } = job.payload as ExtractPayload
   const batch = await batches.find(deps.db, scope, job.batch_id!)
-  if (!batch || !isRunning(batch)) return inTransaction(deps.db, (trx) => deps.queue.complete(trx, job))
+  if (!batch || !wants(batch, job)) return inTransaction(deps.db, (trx) => deps.queue.complete(trx, job))
   if (job.attempt > 1 && rows.length > 1) return splitJob(deps, scope, batch, job)
   if (job.attempt > ROW_DEATHS_MAX) return giveUp(deps, scope, batch, job)
   if (!(await store.collectionExists(deps.db, scope, collection_id)))
@@ -48,7 +48,7 @@ export async function extractRows(
       elapsed_ms: 0,
       remaining: [],
     })
-  const watch = watchForCancel(deps, batches, scope, batch.batch_id, signal)
+  const watch = watchForCancel(deps, batches, scope, job, signal)
   try {
     await runRows(deps, scope, batch, job, watch.signal)
   } finally {
@@ -125,14 +125,15 @@ function watchForCancel(
   { db, log }: IngestDeps,
   batches: BatchReader,
   scope: Scope,
-  batch_id: string,
+  job: Job,
   outer: AbortSignal,
 ) {
+  const batch_id = job.batch_id!
   const controller = new AbortController()
   const look = async () => {
     try {
       const batch = await batches.find(db, scope, batch_id)
-      if (!batch || !isRunning(batch)) controller.abort(new CanceledError('The batch was canceled.'))
+      if (!batch || !wants(batch, job)) controller.abort(new CanceledError('The batch was canceled.'))
     } catch (err) {
       // The commit at the end decides; this look only saves work.
       log.warn({ err, batch_id }, 'Could not look whether the batch was canceled.')
@@ -160,7 +161,7 @@ async function splitJob(deps: IngestDeps, scope: Scope, batch: RunningBatch, job
   const key = { batch_id: batch.batch_id, tier_num: job.tier_num! }
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
-    if (!(await store.touchBatch(trx, scope, batch.batch_id))) return
+    if (!(await store.touchBatch(trx, scope, batch))) return
     const single = rows.map((row) => {
       const payload: ExtractPayload = { ...rest, rows: [row] }
       return tierJob(scope, batch, key.tier_num, { kind: 'extract', payload })

@@ -7,7 +7,7 @@ import { logTier } from './batch-log.ts'
 import type { IngestDeps } from './deps.ts'
 import { batchOutcome } from './outcome.ts'
 import type { FinishBatchPayload } from './payloads.ts'
-import { scopeOf } from './plan-tier.ts'
+import { scopeOf, wants } from './plan-tier.ts'
 import type { BatchReader, RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
 import { firstFailure } from './tiers.ts'
@@ -22,10 +22,10 @@ export async function finishBatch(deps: IngestDeps, batches: BatchReader, job: J
   const { cursor } = job.payload as FinishBatchPayload
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
-    if (!batch || !(await store.touchBatch(trx, scope, batch.batch_id))) return
+    if (!batch || !wants(batch, job) || !(await store.touchBatch(trx, scope, batch))) return
     const next = await settleObjects(trx, scope, batch, cursor)
     if (next === null) return endBatch(trx, scope, deps, batch)
-    const payload: FinishBatchPayload = { cursor: next }
+    const payload: FinishBatchPayload = { cursor: next, task_id: batch.task_id }
     await deps.queue.enqueue(trx, [{ ...job, payload }])
   })
   deps.queue.wake()

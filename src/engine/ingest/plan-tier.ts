@@ -6,7 +6,7 @@ import type { Job, NewJob } from '../../platform/queue/queue.ts'
 import { counted, logTier, trimLog } from './batch-log.ts'
 import type { IngestDeps } from './deps.ts'
 import { nextSlice, type Slice } from './enumerate.ts'
-import { type ExtractPayload, JOB_ROWS_MAX, type PlanTierPayload } from './payloads.ts'
+import { type ExtractPayload, JOB_ROWS_MAX, type PlanTierPayload, type TierPayload } from './payloads.ts'
 import type { BatchReader, RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
 import { knownRows, settleJob, tierJob } from './tiers.ts'
@@ -23,7 +23,7 @@ export async function planTier(deps: IngestDeps, batches: BatchReader, job: Job)
   const { collection_id, cursor } = job.payload as PlanTierPayload
   const batch = await batches.find(deps.db, scope, job.batch_id!)
   const key = { batch_id: job.batch_id!, tier_num: job.tier_num! }
-  if (!batch || !isRunning(batch)) return inTransaction(deps.db, (trx) => deps.queue.complete(trx, job))
+  if (!batch || !wants(batch, job)) return inTransaction(deps.db, (trx) => deps.queue.complete(trx, job))
   if (job.attempt > PLAN_ATTEMPTS_MAX) return failPlan(deps, scope, batch, job, key)
   const config = batch.snapshot.collections[collection_id]!
   const exists = await store.collectionExists(deps.db, scope, collection_id)
@@ -32,7 +32,7 @@ export async function planTier(deps: IngestDeps, batches: BatchReader, job: Job)
     : null
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
-    if (!(await store.touchBatch(trx, scope, key.batch_id))) return
+    if (!(await store.touchBatch(trx, scope, batch))) return
     await startOnce(trx, scope, deps, batch, key, collection_id)
     if (!slice) {
       await skipCollection(trx, scope, deps, batch, key, job.payload as PlanTierPayload)
@@ -79,7 +79,7 @@ async function failPlan(
   const message = job.last_error ?? 'The worker process died while it read the source of the collection.'
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
-    if (!(await store.touchBatch(trx, scope, key.batch_id))) return
+    if (!(await store.touchBatch(trx, scope, batch))) return
     await trx
       .insertInto('row_failures')
       .values({
@@ -110,7 +110,11 @@ export const scopeOf = ({ organization_id, namespace_id }: Job): Scope => ({
   namespaceId: namespace_id,
 })
 
-export const isRunning = ({ status }: { status: string }) => status === 'PENDING' || status === 'IN_PROGRESS'
+/** Whether the batch runs, and the job is one of this run. */
+export function wants({ status, task_id }: RunningBatch, { payload }: Pick<Job, 'payload'>): boolean {
+  if (status !== 'PENDING' && status !== 'IN_PROGRESS') return false
+  return ((payload as TierPayload).task_id ?? task_id) === task_id
+}
 
 async function startOnce(
   trx: Trx,

@@ -44,13 +44,19 @@ export async function addCounters(
  * for this transaction or is seen by it. Call it before any counter is touched: all writers take the
  * locks of a batch in one order (batch, collections of the tier, tasks, tier).
  */
-export async function touchBatch(trx: Trx, { namespaceId }: Scope, batch_id: string): Promise<boolean> {
+export async function touchBatch(
+  trx: Trx,
+  { namespaceId }: Scope,
+  { batch_id, task_id }: { batch_id: string; task_id: string },
+): Promise<boolean> {
   const now = timestamp()
   const { numUpdatedRows } = await trx
     .updateTable('batches')
     .set({ updated_at: now, progress_at: now })
     .where('namespace_id', '=', namespaceId)
     .where('batch_id', '=', batch_id)
+    // A batch that was canceled and is retried has another task: it wants nothing of its former run.
+    .where('task_id', '=', task_id)
     .where('status', 'in', ['PENDING', 'IN_PROGRESS'])
     .executeTakeFirst()
   return numUpdatedRows === 1n

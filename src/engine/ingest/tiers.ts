@@ -11,6 +11,7 @@ import {
   type FinishBatchPayload,
   JOB_ROWS_MAX,
   type PlanTierPayload,
+  type TierPayload,
 } from './payloads.ts'
 import type { RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
@@ -153,12 +154,13 @@ export type RetryRows = Record<string, Record<string, number>>
 
 export function tierJob(
   { organizationId, namespaceId }: Scope,
-  { batch_id, priority }: Pick<RunningBatch, 'batch_id' | 'priority'>,
+  { batch_id, task_id, priority }: Pick<RunningBatch, 'batch_id' | 'task_id' | 'priority'>,
   tier_num: number | null,
-  work: Pick<NewJob, 'kind' | 'payload'>,
+  { kind, payload }: { kind: NewJob['kind']; payload: TierPayload },
 ): NewJob {
   return {
-    ...work,
+    kind,
+    payload: { ...payload, task_id },
     organization_id: organizationId,
     namespace_id: namespaceId,
     batch_id,
