@@ -48,7 +48,7 @@ export class Server {
         () => false,
       )
       if (healthy) break
-      assert.ok(performance.now() - from < 30_000, 'the server comes back within 30 s of a kill')
+      assert.ok(performance.now() - from < 60_000, 'the server comes back within a minute of a kill')
       assert.equal(this.child.exitCode, null, 'the server starts after a kill')
       await sleep(20)
     }
