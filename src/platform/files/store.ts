@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { type DbOrTrx, dialect, type Trx } from '../db/db.ts'
@@ -89,7 +90,8 @@ export async function findEqualFiles(
         'in',
         part.map((file) => file.sha256),
       )
-      .orderBy('file_id')
+      // An expression: by the bare column SQLite would walk every file of the namespace in its order.
+      .orderBy(sql`file_id || ''`)
     const rows = await (dialect(trx) === 'postgres' ? query.forShare() : query).execute()
     for (const row of rows) found.set(contentKey(row), row.file_id)
   }
