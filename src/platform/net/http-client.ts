@@ -17,11 +17,19 @@ const CONNECTIONS_PER_HOST_MAX = 8
 /** Redirect pages are read up to this size so that their connection can be used again. */
 const DISCARDED_BODY_BYTES_MAX = 64 * 1024
 
-/** Headers that prove who we are: they must not follow a redirect to another host. */
-const CREDENTIAL_HEADERS = new Set(['authorization', 'cookie', 'proxy-authorization', 'x-api-key'])
+/** Any other header may prove who we are, and must not follow a redirect to another host. */
+const HARMLESS_HEADERS = new Set([
+  'user-agent',
+  'accept',
+  'accept-encoding',
+  'content-type',
+  'range',
+  'depth',
+])
 
 export type OutboundRequest = {
-  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** PROPFIND lists folders (WebDAV). */
+  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'PROPFIND'
   /** Names in lower case. */
   headers?: Record<string, string>
   body?: string | Uint8Array
@@ -31,6 +39,8 @@ export type OutboundRequest = {
   timeout_ms: number
   /** `answer`: a redirect is an answer like any other, and nobody goes where it points. */
   redirects?: 'follow' | 'answer'
+  /** Names of further headers that must not follow a redirect to another host. */
+  credential_headers?: readonly string[]
   /** Only these hosts and their subdomains; absent: any. */
   allowed_domains?: readonly string[]
   signal?: AbortSignal
@@ -110,7 +120,7 @@ export class HttpClient {
       if (location === undefined) return { ...this.#head(url, response), ...NO_BODY }
       if (redirects === REDIRECTS_MAX)
         throw new KuraError('url_not_usable', { reason: `more than ${REDIRECTS_MAX} redirects.` })
-      hop = nextHop(hop, parseUrl(location, url), response.statusCode)
+      hop = nextHop(hop, parseUrl(location, url), response.statusCode, options)
     }
   }
 
@@ -173,10 +183,11 @@ type Hop = {
   body: string | Uint8Array | undefined
 }
 
-function nextHop(hop: Hop, url: URL, status: number): Hop {
+function nextHop(hop: Hop, url: URL, status: number, { credential_headers = [] }: OutboundRequest): Hop {
+  const secret = new Set([...CREDENTIAL_HEADERS, ...credential_headers])
   const headers = Object.fromEntries(
     Object.entries(hop.headers).filter(
-      ([name]) => url.origin === hop.url.origin || !CREDENTIAL_HEADERS.has(name.toLowerCase()),
+      ([name]) => url.origin === hop.url.origin || !secret.has(name.toLowerCase()),
     ),
   )
   // RFC 9110 §15.4: 303 asks for GET, and browsers treat 301 and 302 to a POST the same way.

@@ -6,6 +6,7 @@ import { KuraError } from '../../core/errors.ts'
 import { toTimestamp } from '../../core/time.ts'
 import { limitedBody } from './limited-body.ts'
 import type { OpenSource, SourceContent, SourceFile, SourceItem, SourceProvider } from './source-provider.ts'
+import { segmentsOf } from './walk-tree.ts'
 
 /** Deeper folders are reported as faults: a listing must end. */
 const DEPTH_MAX = 64
@@ -25,14 +26,6 @@ export const localSource: SourceProvider = {
   async open({ root }, { local_source_roots }) {
     return new LocalSource(await allowedRoot(root as string, local_source_roots))
   },
-}
-
-/** Segments of a path below the root; `..` and NUL are refused rather than resolved. */
-function segmentsOf(path: string): { segments: string[]; error: string | null } {
-  const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.')
-  if (path.includes('\0')) return { segments: [], error: 'A path may not hold NUL.' }
-  if (segments.includes('..')) return { segments: [], error: 'A path may not lead upwards (..).' }
-  return { segments, error: null }
 }
 
 async function allowedRoot(root: string, allowed: readonly string[]): Promise<string> {

@@ -1,12 +1,18 @@
+import { httpSource } from './http-source.ts'
 import { localSource } from './local-source.ts'
 import { s3Source, tigrisSource } from './s3-source.ts'
+import { sftpSource } from './sftp-source.ts'
 import type { SourceProvider } from './source-provider.ts'
+import { webdavSource } from './webdav-source.ts'
 
 /** Every source that connections can have; a new one is a file and a line here. */
 const PROVIDERS: readonly SourceProvider[] = [
   localSource, //
   s3Source,
   tigrisSource,
+  httpSource,
+  webdavSource,
+  sftpSource,
 ]
 
 const byType = new Map(PROVIDERS.map((provider) => [provider.provider_type, provider]))
