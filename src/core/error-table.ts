@@ -90,6 +90,12 @@ export const ERRORS = {
   bucket_locked: forbidden('The bucket is locked. Unlock it first: PATCH the bucket with is_locked=false.'),
   bucket_inactive: badRequest('The bucket is {status} and takes no writes.'),
   unique_key_immutable: badRequest('The unique key of a bucket is set when it is created and cannot change.'),
+  bucket_schema_changed: row(
+    'ConflictError',
+    409,
+    'The schema of the bucket changed while objects were written. Send them again.',
+    true,
+  ),
   schema_incompatible: badRequest('The new bucket schema does not fit stored objects: {reason}.'),
   // Objects
   object_not_found: notFound('Object not found'),

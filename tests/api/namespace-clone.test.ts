@@ -34,6 +34,7 @@ const NOT_CLONED = [
   'batch_tier_collections',
   'batch_tiers',
   'batches',
+  'filter_uses',
   'jobs',
   'outbox_events',
   'row_failures',

@@ -1,12 +1,18 @@
 import type { Generated } from 'kysely'
 import type { Flag, Instant, Json } from './tables/columns.ts'
 import type { ConnectionTables } from './tables/connection-tables.ts'
+import type { FilterUseTables } from './tables/filter-use-tables.ts'
 import type { OrganizationTables } from './tables/organization-tables.ts'
 import type { UploadTables } from './tables/upload-tables.ts'
 import type { WebhookTables } from './tables/webhook-tables.ts'
 
 /** The tables as TypeScript sees them, equal on both databases. */
-export type Schema = FoundationTables & OrganizationTables & UploadTables & ConnectionTables & WebhookTables
+export type Schema = FoundationTables &
+  OrganizationTables &
+  UploadTables &
+  ConnectionTables &
+  WebhookTables &
+  FilterUseTables
 
 type FoundationTables = {
   settings: { key: string; value: string }
@@ -51,6 +57,8 @@ type FoundationTables = {
     delete_task_id: string | null
     description: string | null
     bucket_schema: Json | null
+    /** Grows when the schema changes so that what fitted may no longer fit. */
+    schema_version: Generated<number>
     unique_key: Json | null
     source_adapter: Json | null
     metadata: Json

@@ -12,6 +12,8 @@ export type BucketRecord = {
   storage_class: string | null
   /** Null in old buckets, which take any property. */
   schema: BucketSchema | null
+  /** Objects that were checked against another version must be checked again. */
+  schema_version: number
   unique_key: UniqueKeyConfig | null
   object_count: number
 }
@@ -34,6 +36,7 @@ export async function findBucket(
       'is_locked',
       'storage_class',
       'bucket_schema',
+      'schema_version',
       'unique_key',
       'object_count',
     ])

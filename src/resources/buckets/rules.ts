@@ -81,20 +81,28 @@ export function checkUniqueKeyUnchanged(wanted: unknown, row: BucketRow): void {
 const withoutNulls = (value: unknown) =>
   isObject(value) ? Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null)) : value
 
-/** Stored objects must fit the new schema, and the unique key must stay possible. */
-export function checkSchemaChange(wanted: BucketSchema, row: BucketRow): void {
+/**
+ * The columns of a new schema. Stored objects must fit it, and the unique key must stay possible: else
+ * throws `schema_incompatible`. In an empty bucket anything goes, but objects may be on their way that
+ * were checked against the old schema: a new version tells them.
+ */
+export function schemaChange(
+  wanted: BucketSchema,
+  row: BucketRow,
+): Pick<BucketRow, 'bucket_schema' | 'schema_version'> {
   if (row.unique_key !== null) {
     const violations: Violation[] = []
     checkUniqueKey(JSON.parse(row.unique_key), wanted, ['body', 'bucket_schema'], violations)
     if (violations.length > 0)
       throw new KuraError('schema_incompatible', { reason: `unique key: ${violations[0]!.msg}` })
   }
-  if (row.object_count === 0) return
   const reason =
     row.bucket_schema === null
       ? 'its objects were stored without a schema'
       : schemaIncompatibility(JSON.parse(row.bucket_schema), wanted)
-  if (reason !== null) throw new KuraError('schema_incompatible', { reason })
+  if (reason !== null && row.object_count > 0) throw new KuraError('schema_incompatible', { reason })
+  const schema_version = row.schema_version + (reason === null ? 0 : 1)
+  return { bucket_schema: JSON.stringify(wanted), schema_version }
 }
 
 /** Whether a PATCH says anything; null means something only where it clears a member. */

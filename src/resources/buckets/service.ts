@@ -14,11 +14,11 @@ import { bucketNotFound, DELETING, findBucket, requireActive } from './record.ts
 import {
   checkBucket,
   checkLock,
-  checkSchemaChange,
   checkStatus,
   checkUniqueKeyUnchanged,
   isEmptyPatch,
   maskSecrets,
+  schemaChange,
 } from './rules.ts'
 import type {
   CreateBucketBody,
@@ -111,14 +111,13 @@ export class BucketService {
       const status = row.status === DELETING ? undefined : checkStatus(caller, patch.status, row.status)
       if (status === undefined) requireActive(row)
       checkLock(caller, patch.is_locked, row.is_locked === 1)
-      if (patch.bucket_schema) checkSchemaChange(patch.bucket_schema, row)
       const metadata = patch.metadata && mergeMetadata(JSON.parse(row.metadata), patch.metadata)
       if (metadata) checkBucket({ metadata })
       return {
         ...(status !== undefined && { status }),
         ...(patch.description !== undefined && { description: patch.description }),
         ...(metadata && { metadata: JSON.stringify(metadata) }),
-        ...(patch.bucket_schema && { bucket_schema: JSON.stringify(patch.bucket_schema) }),
+        ...(patch.bucket_schema && schemaChange(patch.bucket_schema, row)),
         ...(patch.storage_class !== undefined && { storage_class: patch.storage_class }),
         ...(patch.is_locked !== undefined && { is_locked: Number(patch.is_locked) }),
         ...(patch.source_adapter !== undefined && {

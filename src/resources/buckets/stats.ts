@@ -1,3 +1,4 @@
+import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import { dialect, type Trx } from '../../platform/db/db.ts'
@@ -10,19 +11,23 @@ export type ObjectChanges = { added: readonly number[]; removed: readonly number
 /**
  * Keeps the object counters of a bucket and its namespace exact. Call it in the transaction that
  * changes `objects`, after their rows: an extreme that left is read again from what remains.
- * Throws `bucket_not_found`, and `resource_deleting` when objects are added to a bucket that goes.
+ * Throws `bucket_not_found`, and when objects are added `resource_deleting` if the bucket goes and
+ * `bucket_schema_changed` if it has another schema than the version that they were checked against.
  */
 export async function changeObjectStats(
   trx: Trx,
   { namespaceId }: Pick<Scope, 'namespaceId'>,
   bucket_id: string,
   changes: ObjectChanges,
+  { schema_version }: { schema_version?: number } = {},
 ): Promise<void> {
   const { added, removed } = changes
   if (added.length === 0 && removed.length === 0) return
   const bucket = await lockBucket(trx, namespaceId, bucket_id)
   if (!bucket) throw bucketNotFound(bucket_id)
   if (bucket.status === DELETING && added.length > 0) requireWritable({ is_locked: false, ...bucket })
+  if (schema_version !== undefined && schema_version !== bucket.schema_version && added.length > 0)
+    throw new KuraError('bucket_schema_changed')
   const objects = added.length - removed.length
   const size_bytes = sum(added) - sum(removed)
   const now = timestamp()
@@ -50,7 +55,7 @@ type Extremes = { min_size_bytes: number; max_size_bytes: number }
 function lockBucket(trx: Trx, namespaceId: string, bucket_id: string) {
   const query = trx
     .selectFrom('buckets')
-    .select(['status', 'object_count', 'min_size_bytes', 'max_size_bytes'])
+    .select(['status', 'schema_version', 'object_count', 'min_size_bytes', 'max_size_bytes'])
     .where('namespace_id', '=', namespaceId)
     .where('bucket_id', '=', bucket_id)
   return (dialect(trx) === 'postgres' ? query.forUpdate() : query).executeTakeFirst()

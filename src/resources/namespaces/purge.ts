@@ -36,6 +36,7 @@ export const PLAIN_TABLES = [
   'uploads',
   'buckets',
   'bucket_totals',
+  'filter_uses',
 ] as const
 
 /** Removed by a step of their own. */

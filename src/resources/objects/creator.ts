@@ -63,12 +63,24 @@ export class ObjectCreator {
    * Runs `work` in the transaction that may create the object: `create` does it and returns its id.
    * After a lost race `work` runs again, so it MUST keep what it finds out to itself until it returns.
    */
-  async createWith<T>(
+  createWith<T>(
+    scope: Scope,
+    bucket: BucketRecord,
+    object: NewObject,
+    work: (trx: Trx, create: () => Promise<string>) => Promise<T>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<T> {
+    return this.#writes.checkedAgain({ scope, bucket }, (current) =>
+      this.#createWith(scope, current, object, work, signal),
+    )
+  }
+
+  async #createWith<T>(
     scope: Scope,
     bucket: BucketRecord,
     { body, policy, loc }: NewObject,
     work: (trx: Trx, create: () => Promise<string>) => Promise<T>,
-    { signal }: { signal?: AbortSignal } = {},
+    signal: AbortSignal | undefined,
   ): Promise<T> {
     const options = { files: this.#files, reader: this.#reader, scope, bucket, signal }
     const request = readBody(bucket, body, loc)

@@ -3,7 +3,7 @@ import type { Scope } from '../../core/scope.ts'
 import { Grouping } from '../../lib/grouping.ts'
 import { type Db, inTransaction, isDeadlock, isUniqueViolation, type Trx } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
-import type { BucketRecord } from '../buckets/index.ts'
+import { type BucketRecord, findBucket, requireWritable } from '../buckets/index.ts'
 import { creationEvents } from './events.ts'
 import type { PreparedObject } from './prepare.ts'
 import { ObjectWriter, stagedOf, type WriteResult } from './write.ts'
@@ -57,13 +57,32 @@ export class ObjectWrites {
     this.#groups = new Grouping({ run: (_key, items) => this.#createAll(items), items_max: GROUP_MAX })
   }
 
+  /**
+   * Runs `work`, which checks objects against the bucket and writes them, again with the bucket as it is
+   * now whenever its schema has changed in between. Everything else that `work` throws ends it.
+   */
+  async checkedAgain<T>({ scope, bucket }: Target, work: (bucket: BucketRecord) => Promise<T>): Promise<T> {
+    let current = bucket
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work(current)
+      } catch (error) {
+        const isChanged = error instanceof KuraError && error.code === 'bucket_schema_changed'
+        if (!isChanged || attempt === ATTEMPTS_MAX) throw error
+        current = await findBucket(this.#db, scope, bucket.bucket_id)
+        requireWritable(current)
+      }
+    }
+  }
+
   /** Each object is judged alone; a fault of the server rejects and leaves nothing behind. */
   async create(target: Target, objects: readonly PreparedObject[], options: CreateOptions): Promise<Created> {
     const { scope, bucket } = target
     const staged = stagedOf(objects)
     let kept: string[] = []
     try {
-      const key = `${scope.namespaceId} ${bucket.bucket_id}`
+      // Only what was checked against one schema can be written by one writer.
+      const key = `${scope.namespaceId} ${bucket.bucket_id} ${bucket.schema_version}`
       const created = await this.#groups.add(key, { target, objects, ...options })
       kept = created.results.flatMap((result) => ('object' in result ? fileIdsOf(result.object) : []))
       return created

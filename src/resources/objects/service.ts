@@ -83,15 +83,17 @@ export class ObjectService {
     query: WriteQuery,
     { signal }: Options = {},
   ): Promise<ObjectResponse> {
-    const bucket = await this.#writableBucket(scope, bucket_identifier)
-    const policy = resolvePolicy(bucket, query.policy)
-    const request = readObject(bucket.schema, body, ['body'])
-    const prepared = await prepareNew(this.#preparing(scope, bucket, signal), request, policy)
-    const options = { together: false, process: query.auto_process }
-    const { results, started } = await this.#writes.create({ scope, bucket }, [prepared], options)
-    const [result] = results
-    if ('error' in result!) throw result.error
-    return { ...presentWritten(bucket, result as Written), ...started }
+    const found = await this.#writableBucket(scope, bucket_identifier)
+    return this.#writes.checkedAgain({ scope, bucket: found }, async (bucket) => {
+      const policy = resolvePolicy(bucket, query.policy)
+      const request = readObject(bucket.schema, body, ['body'])
+      const prepared = await prepareNew(this.#preparing(scope, bucket, signal), request, policy)
+      const options = { together: false, process: query.auto_process }
+      const { results, started } = await this.#writes.create({ scope, bucket }, [prepared], options)
+      const [result] = results
+      if ('error' in result!) throw result.error
+      return { ...presentWritten(bucket, result as Written), ...started }
+    })
   }
 
   /** Objects are judged one by one: 200 unless every one of them fails. */
@@ -102,7 +104,19 @@ export class ObjectService {
     query: WriteQuery,
     { signal }: Options = {},
   ): Promise<CreateObjectsBatchResponse> {
-    const bucket = await this.#writableBucket(scope, bucket_identifier)
+    const found = await this.#writableBucket(scope, bucket_identifier)
+    return this.#writes.checkedAgain({ scope, bucket: found }, (bucket) =>
+      this.#createBatch(scope, bucket, objects, query, signal),
+    )
+  }
+
+  async #createBatch(
+    scope: Scope,
+    bucket: BucketRecord,
+    objects: readonly unknown[],
+    query: WriteQuery,
+    signal: AbortSignal | undefined,
+  ): Promise<CreateObjectsBatchResponse> {
     const policy = resolvePolicy(bucket, query.policy)
     const options = this.#preparing(scope, bucket, signal)
     const prepared = await prepareMany(options, objects, policy)
@@ -166,9 +180,21 @@ export class ObjectService {
     bucket_identifier: string,
     object_id: string,
     body: CreateObjectBody,
+    options: Change & Options,
+  ): Promise<ObjectResponse> {
+    const found = await this.#writableBucket(scope, bucket_identifier)
+    return this.#writes.checkedAgain({ scope, bucket: found }, (bucket) =>
+      this.#update(scope, bucket, object_id, body, options),
+    )
+  }
+
+  async #update(
+    scope: Scope,
+    bucket: BucketRecord,
+    object_id: string,
+    body: CreateObjectBody,
     { null_removes, signal }: Change & Options,
   ): Promise<ObjectResponse> {
-    const bucket = await this.#writableBucket(scope, bucket_identifier)
     // Before anything is fetched: an unknown object is a 404 whatever the update holds.
     await store.getObject(this.#db, scope, bucket.bucket_id, object_id)
     const request = readObject(bucket.schema, body, ['body'])

@@ -209,10 +209,14 @@ export class ObjectWriter {
     this.orphans.push(...(await this.#files.releaseFiles(this.trx, this.#scope, ownerOf(after), dropped)))
   }
 
-  /** MUST be the last step of the transaction: counters of the bucket and events follow the rows. */
+  /**
+   * MUST be the last step of the transaction: counters of the bucket and events follow the rows. Throws
+   * `bucket_schema_changed` when the objects were checked against a schema that is no longer the bucket's.
+   */
   async finish(): Promise<void> {
     const changes = { added: this.#added, removed: this.#removed }
-    await changeObjectStats(this.trx, this.#scope, this.#bucket.bucket_id, changes)
+    const { bucket_id, schema_version } = this.#bucket
+    await changeObjectStats(this.trx, this.#scope, bucket_id, changes, { schema_version })
     await recordEvents(this.trx, this.#scope, this.events)
   }
 }

@@ -7,6 +7,7 @@ import { webhooks } from './0005-webhooks.ts'
 import { processing } from './0006-processing.ts'
 import { objects } from './0007-objects.ts'
 import { storage } from './0008-storage.ts'
+import { filterUses } from './0009-filter-uses.ts'
 
 /** In order, listed by hand. A released migration never changes; what is wrong with it is mended by a later one. */
 export const migrations: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   processing,
   objects,
   storage,
+  filterUses,
 ]
