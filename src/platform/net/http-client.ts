@@ -17,15 +17,8 @@ const CONNECTIONS_PER_HOST_MAX = 8
 /** Redirect pages are read up to this size so that their connection can be used again. */
 const DISCARDED_BODY_BYTES_MAX = 64 * 1024
 
-/** Any other header may prove who we are, and must not follow a redirect to another host. */
-const HARMLESS_HEADERS = new Set([
-  'user-agent',
-  'accept',
-  'accept-encoding',
-  'content-type',
-  'range',
-  'depth',
-])
+/** Headers that prove who we are: they must not follow a redirect to another host. */
+const CREDENTIAL_HEADERS = ['authorization', 'cookie', 'proxy-authorization', 'x-api-key']
 
 export type OutboundRequest = {
   /** PROPFIND lists folders (WebDAV). */
