@@ -59,7 +59,10 @@ export function createJobHandlers(deps: HandlerDeps, limits: Partial<IngestLimit
       files,
       models,
       extractors: builtinExtractors,
-      fetchUrl: createFetchUrl({ http }),
+      fetchUrl: createFetchUrl({
+        http,
+        openAddress: createOpenAddress({ db, secrets, sources: sourceContext(config, http) }),
+      }),
       fillSecrets: (scope, parameters) => vault.fill(scope, parameters),
       effects: ingestEffects,
       limits: { ...DEFAULT_LIMITS, row_timeout_ms, ...limits },

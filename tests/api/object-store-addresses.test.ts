@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { drainQueue } from '../support/drain-queue.ts'
 import { type ObjectsApp, objectsApp } from '../support/objects.ts'
 import { S3_SERVER_MISSING, type S3Server, startS3Server } from '../support/s3-server.ts'
 
@@ -77,5 +78,34 @@ describe('blobs from a real object store', { skip: S3_SERVER_MISSING }, () => {
       bucket_id,
       hero('s3://media/none.gif', { canonicalize_source: false }),
     )
+  })
+
+  test('a kept address is read through its connection when it is processed', async () => {
+    const post = async (path: string, body: object) => {
+      const answer = await kura.app.inject({
+        method: 'POST',
+        url: path,
+        headers: { authorization: `Bearer ${kura.key}`, 'x-namespace': kura.namespace_id },
+        payload: body,
+      })
+      assert.equal(answer.statusCode, 200, answer.body)
+      return answer.json()
+    }
+    const { collection_id } = await post('/v1/collections', {
+      collection_name: 'heroes',
+      source: { type: 'bucket', bucket_ids: [bucket_id] },
+      feature_extractor: {
+        feature_extractor_name: 'image_extractor',
+        version: 'v1',
+        input_mappings: { image: 'hero' },
+      },
+    })
+    const kept = hero('s3://media/a/dot+é.gif', { canonicalize_source: false })
+    const { object_id } = await kura.create(bucket_id, kept, '?auto_process=true')
+    await drainQueue(kura.deps)
+    const { results } = await post(`/v1/collections/${collection_id}/documents/list`, {})
+    assert.equal(results.length, 1)
+    const { body } = await kura.request('GET', `${bucket_id}/objects/${object_id}`)
+    assert.equal(body.status, 'COMPLETED', body.error)
   })
 })

@@ -6,8 +6,12 @@ import type { Files } from '../../platform/files/files.ts'
 import type { Models } from '../../platform/models/models.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
 
-/** Bytes behind a URL, fetched by the guarded client. Throws `url_not_allowed` or `url_not_usable`. */
+/**
+ * Bytes behind a URL, fetched by the guarded client, or behind `s3://` and `gs://` addresses that a
+ * connection covers. Throws `url_not_allowed`, or RowError where the address cannot be used.
+ */
 export type FetchUrl = (
+  scope: Scope,
   url: string,
   options: { limit_bytes: number; signal: AbortSignal },
 ) => Promise<{ bytes: Uint8Array; mime_type: string; filename: string | null }>

@@ -72,7 +72,7 @@ async function addressInput(
   }
   const { bytes, mime_type, filename } = url.startsWith('data:')
     ? dataUrl(url)
-    : await deps.fetchUrl(url, { limit_bytes: deps.limits.input_bytes_max, signal })
+    : await deps.fetchUrl(scope, url, { limit_bytes: deps.limits.input_bytes_max, signal })
   return {
     kind: 'file',
     type: type ?? typeOf(mime_type),
