@@ -144,6 +144,25 @@ export const ConfigSchema = Type.Object({
     }),
     '',
   ),
+  google_api_url: Defaulted(
+    Type.String({ minLength: 1, description: 'Address of the Google APIs that connections of Drive use.' }),
+    'https://www.googleapis.com',
+  ),
+  google_token_url: Defaulted(
+    Type.String({ minLength: 1, description: 'Where Google gives access tokens.' }),
+    'https://oauth2.googleapis.com/token',
+  ),
+  microsoft_graph_url: Defaulted(
+    Type.String({
+      minLength: 1,
+      description: 'Address of Microsoft Graph for SharePoint connections; national clouds have their own.',
+    }),
+    'https://graph.microsoft.com/v1.0',
+  ),
+  microsoft_login_url: Defaulted(
+    Type.String({ minLength: 1, description: 'Where Microsoft gives access tokens.' }),
+    'https://login.microsoftonline.com',
+  ),
   body_limit_bytes: Defaulted(
     Type.Integer({ minimum: 1024, description: 'Largest JSON request body.' }),
     100 * MIB,

@@ -13,7 +13,7 @@ import type { Files } from './platform/files/files.ts'
 import type { HttpClient } from './platform/net/http-client.ts'
 import type { JobHandler, JobQueue } from './platform/queue/queue.ts'
 import type { SecretBox } from './platform/secrets/secret-box.ts'
-import { sourceContext } from './platform/sources/source-context.ts'
+import { type SourceSettings, sourceContext } from './platform/sources/source-context.ts'
 import type { SourceContext } from './platform/sources/source-provider.ts'
 import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
 import { type BucketRecord, findBucket, requireWritable } from './resources/buckets/index.ts'
@@ -21,10 +21,7 @@ import { createOpenAddress, recordUse } from './resources/connections/index.ts'
 import { createObjectIntake, type PreparedObject } from './resources/objects/index.ts'
 import { insertTask, TaskService, updateTask } from './resources/tasks/index.ts'
 
-export type SyncConfig = Pick<
-  Config,
-  'inline_blob_limit_bytes' | 'url_blob_limit_bytes' | 'local_source_roots' | 'allowed_private_hosts'
->
+export type SyncConfig = Pick<Config, 'inline_blob_limit_bytes' | 'url_blob_limit_bytes'> & SourceSettings
 
 type Options = {
   config: SyncConfig

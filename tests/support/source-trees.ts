@@ -1,10 +1,13 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { loadConfig } from '../../src/config.ts'
 import { HttpClient } from '../../src/platform/net/http-client.ts'
 import { findProvider } from '../../src/platform/sources/registry.ts'
 import { sourceContext } from '../../src/platform/sources/source-context.ts'
 import type { OpenSource, SourceConfig, SourceContext } from '../../src/platform/sources/source-provider.ts'
+import { startFakeDrive } from './fake-drive.ts'
 import { RCLONE_MISSING, startRclone } from './rclone-server.ts'
 import { S3_SERVER_MISSING, startS3Server } from './s3-server.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
@@ -42,7 +45,7 @@ export function contextOf({ settings }: Pick<SourceTree, 'settings'>): {
   context: SourceContext
   close(): Promise<void>
 } {
-  const config = { allowed_private_hosts: '127.0.0.1', local_source_roots: '', ...settings }
+  const config = { ...loadConfig({}), allowed_private_hosts: '127.0.0.1', ...settings }
   const http = new HttpClient(config)
   return { context: sourceContext(config, http), close: () => http.close() }
 }
@@ -147,6 +150,28 @@ async function rcloneTree(
   }
 }
 
+async function driveTree(): Promise<SourceTree> {
+  const drive = await startFakeDrive()
+  const proxy = await startTcpProxy(drive.port)
+  const address = `http://127.0.0.1:${proxy.port}`
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const private_key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return {
+    config: { credentials: drive.credentials },
+    source_path: '/',
+    put: async (path, content) => void drive.tree.put(path, content),
+    remove: async (path) => drive.tree.remove(path),
+    wrong_password: { credentials: { ...drive.credentials, private_key } },
+    secret: drive.credentials.private_key,
+    proxy,
+    settings: { google_api_url: address, google_token_url: `${address}/token` },
+    async close() {
+      await proxy.close()
+      await drive.close()
+    },
+  }
+}
+
 const byAddress = (port: number, username: string, password: string): SourceConfig => ({
   base_url: `http://127.0.0.1:${port}`,
   credentials: { type: 'basic', username, password },
@@ -180,4 +205,5 @@ export const TREE_SOURCES: readonly TreeSource[] = [
     has_empty_folders: true,
     start: () => rcloneTree('sftp', byHost),
   },
+  { provider_type: 'google_drive', skip: false, has_empty_folders: true, start: driveTree },
 ]

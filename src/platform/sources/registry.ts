@@ -1,3 +1,4 @@
+import { googleDriveSource } from './google-drive-source.ts'
 import { httpSource } from './http-source.ts'
 import { localSource } from './local-source.ts'
 import { s3Source, tigrisSource } from './s3-source.ts'
@@ -13,6 +14,7 @@ const PROVIDERS: readonly SourceProvider[] = [
   httpSource,
   webdavSource,
   sftpSource,
+  googleDriveSource,
 ]
 
 const byType = new Map(PROVIDERS.map((provider) => [provider.provider_type, provider]))

@@ -99,6 +99,16 @@ export type SourceContext = {
   guard: OutboundGuard
   /** Absolute folders whose contents the operator lets `local` connections read. */
   local_source_roots: readonly string[]
+  /** Where the clouds of vendors are reached; the operator's word, never that of a connection. */
+  clouds: CloudAddresses
+}
+
+/** Addresses without a slash at the end. */
+export type CloudAddresses = {
+  google_api_url: string
+  google_token_url: string
+  microsoft_graph_url: string
+  microsoft_login_url: string
 }
 
 export type SourceConfig = Readonly<Record<string, unknown>>
