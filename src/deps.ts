@@ -21,6 +21,7 @@ import type { JobQueue } from './platform/queue/queue.ts'
 import { openSecretBox } from './platform/secrets/open-secret-box.ts'
 import type { SecretBox } from './platform/secrets/secret-box.ts'
 import { sourceContext } from './platform/sources/source-context.ts'
+import { FilterUses } from './platform/usage/filter-uses.ts'
 import { UsageRecorder } from './platform/usage/usage-recorder.ts'
 import { createVectorIndexes } from './platform/vectors/in-process-indexes.ts'
 import type { VectorIndexes } from './platform/vectors/vectors.ts'
@@ -60,6 +61,7 @@ export type Deps = {
   secrets: SecretBox
   callers: CallerCache
   usage: UsageRecorder
+  filterUses: FilterUses
   organizations: OrganizationServices
   namespaceLookup: NamespaceLookup
   bootstrap: Bootstrap
@@ -96,6 +98,7 @@ export async function createDeps(
   const secrets = await openSecretBox(db, config)
   const callers = new CallerCache()
   const usage = new UsageRecorder({ db, log: logger })
+  const filterUses = new FilterUses({ db, log: logger })
   const blobs = openBlobs(config)
   await tryBlobs(blobs, config.storage_url, logger)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
@@ -124,6 +127,7 @@ export async function createDeps(
     secrets,
     callers,
     usage,
+    filterUses,
     organizations: createOrganizationServices({
       db,
       box: secrets,
@@ -155,9 +159,9 @@ export async function createDeps(
     connections: new ConnectionService({ db, secrets, sources, suspendSyncs }),
     syncs: new SyncService({ db, queue, effects: { insertTask } }),
     collections: new CollectionService({ db, files, queue, models, extractors: builtinExtractors }),
-    documents: new DocumentService({ db, files, models }),
+    documents: new DocumentService({ db, files, models, filterUses }),
     retrievers: new RetrieverService({ db, models }),
-    executions: new ExecuteService({ db, files, models, vectors, lexical, readContent }),
+    executions: new ExecuteService({ db, files, models, vectors, lexical, readContent, filterUses }),
     health: new HealthService({ db, blobs, models }),
     namespaces: new NamespaceService({ db, queue, models, extractors: builtinExtractors }),
     tasks,
@@ -168,7 +172,7 @@ export async function createDeps(
     sourceAdapters: new SourceAdapterService({ db, queue, http, adapters }),
     webhookServices: createWebhookServices({ db, queue, secrets, http, config }),
     async close() {
-      await usage.stop()
+      await Promise.all([usage.stop(), filterUses.stop()])
       await Promise.all([models.close(), vectors.close(), lexical.close(), http.close()])
       await db.destroy()
     },

@@ -1,4 +1,5 @@
 import type { Deps } from './deps.ts'
+import { createUsedIndexes } from './resources/namespaces/index.ts'
 import { markExpired } from './resources/organizations/index.ts'
 import { purgeSourceEvents } from './resources/source-adapters/index.ts'
 import { cleanUploads } from './resources/uploads/index.ts'
@@ -8,7 +9,7 @@ const EVERY_MS = 3600_000
 /** Bytes without a row are a crash's remains once no request can still be about to commit them. */
 const ORPHAN_AGE_MS = 24 * 3600_000
 
-/** Removes what has had its time: old tasks, deliveries and events, the audit log after a year, and bytes that no row names. Returns how to stop it. */
+/** Removes what has had its time: old tasks, deliveries and events, the audit log after a year, and bytes that no row names; makes the payload indexes that filters ask for. Returns how to stop it. */
 export function startHousekeeping({
   db,
   tasks,
@@ -24,6 +25,9 @@ export function startHousekeeping({
       const uploads = await cleanUploads({ db, files, blobs })
       await markExpired(db)
       const audited = (await organizations.audit.purge()) + (await organizations.usage.purge())
+      const indexes_created = await createUsedIndexes(db)
+      if (indexes_created > 0)
+        logger.info({ indexes_created }, 'Fields that filters use often have payload indexes now.')
       const swept = await files.sweepOrphans({ older_than_ms: ORPHAN_AGE_MS })
       if (uploads.uploads_expired + uploads.uploads_removed + uploads.leftovers_deleted > 0)
         logger.info(uploads, 'Uploads past their time are gone.')

@@ -24,6 +24,7 @@ export async function serve(config: Config): Promise<RunningServer> {
   await app.listen({ host: config.host, port: config.port })
   await engine.start()
   deps.usage.start()
+  deps.filterUses.start()
   const stopHousekeeping = startHousekeeping(deps)
   return {
     url: addressOf(app),

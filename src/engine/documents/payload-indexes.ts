@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { Path } from '../../core/filters/path.ts'
 import { sha256 } from '../../core/ids.ts'
 import type { Scope } from '../../core/scope.ts'
 import { type DbOrTrx, dialect, type Trx } from '../../platform/db/db.ts'
@@ -16,7 +17,7 @@ const NAME_PREFIX = 'documents_payload_'
 export async function ensurePayloadIndexes(trx: Trx, fields: readonly string[]): Promise<void> {
   const existing = new Set(await existingIndexes(trx))
   for (const path of fields.flatMap(documentIndexPaths)) {
-    const index_name = NAME_PREFIX + sha256(path.join('.')).slice(0, 16)
+    const index_name = indexName(path)
     if (existing.has(index_name)) continue
     if (existing.size >= INDEXED_PATHS_MAX) return
     existing.add(index_name)
@@ -32,6 +33,15 @@ export async function ensurePayloadIndexes(trx: Trx, fields: readonly string[]):
     for (const statement of statements) await statement.execute(trx)
   }
 }
+
+/** Whether the SQL indexes behind a field exist, or can all be made. */
+export async function hasIndexRoom(trx: Trx, field: string): Promise<boolean> {
+  const existing = new Set(await existingIndexes(trx))
+  const missing = documentIndexPaths(field).filter((path) => !existing.has(indexName(path)))
+  return missing.length === 0 || existing.size + missing.length <= INDEXED_PATHS_MAX
+}
+
+const indexName = (path: Path) => NAME_PREFIX + sha256(path.join('.')).slice(0, 16)
 
 async function existingIndexes(trx: Trx): Promise<string[]> {
   const pattern = `${NAME_PREFIX.replaceAll('_', '\\_')}%`

@@ -6,6 +6,7 @@ import type { Scope } from '../../core/scope.ts'
 import type { Db } from '../../platform/db/db.ts'
 import type { LexicalIndexes } from '../../platform/lexical/lexical.ts'
 import type { Models } from '../../platform/models/models.ts'
+import type { FilterUses } from '../../platform/usage/filter-uses.ts'
 import { findVectorIndex } from '../../platform/vectors/vector-store.ts'
 import type { VectorFilter, VectorIndexes } from '../../platform/vectors/vectors.ts'
 import type { FeatureSearch, StageTools } from '../../stages/stage.ts'
@@ -21,6 +22,7 @@ export type RetrieveDeps = {
   vectors: VectorIndexes
   lexical: LexicalIndexes
   readContent: ReadContent
+  filterUses: Pick<FilterUses, 'count'>
 }
 
 type Bound = {
@@ -36,9 +38,14 @@ export function createStageTools(bound: Bound): StageTools {
   return {
     features: (name, identifiers, modality) =>
       resolveFeatures(within(collections, identifiers), name, modality, deps.models),
-    search: (search) =>
-      search.feature.kind === 'lexical' ? searchText(bound, search) : searchVectors(bound, search),
-    scan: (options) => scan(bound, options),
+    search: (search) => {
+      deps.filterUses.count(scope, search.filter)
+      return search.feature.kind === 'lexical' ? searchText(bound, search) : searchVectors(bound, search)
+    },
+    scan: (options) => {
+      deps.filterUses.count(scope, options.filter)
+      return scan(bound, options)
+    },
     async keep(document_seqs, filter) {
       const kept = new Set(await passing(bound, filter, null, document_seqs))
       return document_seqs.filter((document_seq) => kept.has(document_seq))

@@ -1,8 +1,10 @@
 import { KuraError } from '../../core/errors.ts'
 import { encodeCursor, type PageRequest, paginate } from '../../core/pagination.ts'
 import type { Scope } from '../../core/scope.ts'
+import { indexedFields } from '../../engine/documents/payload-indexes.ts'
 import type { DocumentRecord } from '../../engine/documents/record.ts'
 import { type Db, inSnapshot } from '../../platform/db/db.ts'
+import type { FilterUses } from '../../platform/usage/filter-uses.ts'
 import type { CollectionRecord } from '../collections/index.ts'
 import { groupMatches } from './groups.ts'
 import { averageBlobs, countMatches, documentCursor, parseQuery, readMatches } from './matches.ts'
@@ -13,7 +15,12 @@ import { readCollectionVectors } from './vectors.ts'
 /** Deeper pages are read with a cursor, which costs the same at any depth. */
 const WINDOW_MAX = 10_000
 
-type Options = { body: ListDocumentsBody; page: PageRequest; signUrl: (file_id: string) => string }
+type Options = {
+  body: ListDocumentsBody
+  page: PageRequest
+  signUrl: (file_id: string) => string
+  uses: Pick<FilterUses, 'count'>
+}
 
 /** One page of the documents of a collection, or of groups of them. */
 export function listDocuments(
@@ -22,16 +29,18 @@ export function listDocuments(
   collection: CollectionRecord,
   options: Options,
 ): Promise<ListDocumentsResponse> {
-  const { body, page, signUrl } = options
+  const { body, page, signUrl, uses } = options
   if (page.cursor === null && page.limit + page.offset > WINDOW_MAX)
     throw new KuraError('bad_request', {
       reason: `limit + offset may be at most ${WINDOW_MAX}. Use the cursor to read further.`,
     })
-  const query = parseQuery(collection, body)
+  const asked = parseQuery(collection, body)
+  uses.count(scope, asked.filter)
   const path = `/v1/collections/${collection.collection_id}/documents/list`
   // What the cursor belongs to: everything that decides which rows come in which order.
-  const identity = { ...query, group_by: body.group_by ?? null }
+  const identity = { ...asked, group_by: body.group_by ?? null }
   return inSnapshot(db, async (trx) => {
+    const query = asked.filter ? { ...asked, indexed_fields: await indexedFields(trx, scope) } : asked
     const show = async (documents: readonly DocumentRecord[]): Promise<Map<number, DocumentResponse>> => {
       const seqs = documents.map(({ document_seq }) => document_seq)
       const vectors = body.return_vectors

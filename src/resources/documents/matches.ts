@@ -26,6 +26,8 @@ export type DocumentQuery = {
   filter: FilterNode | null
   search: SearchPattern | null
   sort: readonly SortKey[]
+  /** Payload fields for which the filter can use an index. */
+  indexed_fields?: ReadonlySet<string>
 }
 
 /** Oldest first: new documents come at the end, where they disturb no page; an index has this order. */
@@ -94,8 +96,12 @@ export async function countMatches(db: DbOrTrx, scope: Scope, query: DocumentQue
   return Number(count)
 }
 
-function matching(db: DbOrTrx, scope: Scope, { collection_id, filter, search }: DocumentQuery) {
-  const query = matchingDocuments(db, scope, filter, [collection_id])
+function matching(
+  db: DbOrTrx,
+  scope: Scope,
+  { collection_id, filter, search, indexed_fields }: DocumentQuery,
+) {
+  const query = matchingDocuments(db, scope, filter, [collection_id], indexed_fields)
   if (!search) return query
   return query.where(compileSearch(search, [{ kind: 'members', column: 'documents.payload' }], dialect(db)))
 }

@@ -7,6 +7,7 @@ import { removeDocuments } from '../../engine/ingest/remove-documents.ts'
 import { type Db, inTransaction } from '../../platform/db/db.ts'
 import type { Files } from '../../platform/files/files.ts'
 import type { Models } from '../../platform/models/models.ts'
+import type { FilterUses } from '../../platform/usage/filter-uses.ts'
 import { type CollectionRecord, findCollection } from '../collections/index.ts'
 import { decompositionTree } from './decomposition.ts'
 import { documentLineage } from './lineage.ts'
@@ -32,15 +33,24 @@ import { createDocument, editDocument } from './write.ts'
 /** How long a URL in a document works. */
 const URL_SECONDS = 3600
 
+export type DocumentServiceOptions = {
+  db: Db
+  files: Files
+  models: Pick<Models, 'describe'>
+  filterUses: Pick<FilterUses, 'count'>
+}
+
 export class DocumentService {
   readonly #db: Db
   readonly #files: Files
   readonly #models: Pick<Models, 'describe'>
+  readonly #filterUses: Pick<FilterUses, 'count'>
 
-  constructor({ db, files, models }: { db: Db; files: Files; models: Pick<Models, 'describe'> }) {
+  constructor({ db, files, models, filterUses }: DocumentServiceOptions) {
     this.#db = db
     this.#files = files
     this.#models = models
+    this.#filterUses = filterUses
   }
 
   /** Throws `collection_not_found`, and `document_not_found` also when the document is in another collection. */
@@ -70,7 +80,7 @@ export class DocumentService {
   ): Promise<ListDocumentsResponse> {
     const collection = await findCollection(this.#db, scope, collection_identifier)
     const signUrl = this.#signer(scope, base_url)
-    return listDocuments(this.#db, scope, collection, { body, page, signUrl })
+    return listDocuments(this.#db, scope, collection, { body, page, signUrl, uses: this.#filterUses })
   }
 
   /** Where a document comes from. */

@@ -23,6 +23,8 @@ export const PROTECTED_INDEXES: readonly PayloadIndex[] = [
 
 const protectedByName = new Map(PROTECTED_INDEXES.map((index) => [index.field_name, index]))
 
+export const isProtected = (field_name: string): boolean => protectedByName.has(field_name)
+
 /**
  * The user's own indexes of a request. Entries that repeat built-in ones as they are shown are
  * dropped: clients send back what they got. Throws `payload_index_protected`, 422 for duplicates

@@ -23,6 +23,9 @@ const NamespaceExtractor = Type.Object(
   { $id: 'BaseFeatureExtractorModel-Output' },
 )
 
+/** Payload indexes of one namespace, without the built-in ones. */
+export const INDEXES_MAX = 1000
+
 export const PayloadIndex = Type.Object(
   {
     field_name: Type.String({ minLength: 1, maxLength: 255 }),
@@ -91,7 +94,7 @@ export const CreateNamespaceBody = Type.Object(
     namespace_type: Defaulted(NamespaceType, 'standard'),
     description: optional(Description),
     feature_extractors: Type.Array(NamespaceExtractorInput, { minItems: 1, maxItems: 100 }),
-    payload_indexes: optional(Type.Array(PayloadIndex, { maxItems: 1000 })),
+    payload_indexes: optional(Type.Array(PayloadIndex, { maxItems: INDEXES_MAX })),
     auto_create_indexes: Defaulted(Type.Boolean(), false),
     infrastructure: optional(NamespaceInfrastructure),
   },
@@ -102,7 +105,7 @@ export type CreateNamespaceBody = Static<typeof CreateNamespaceBody>
 export const UpdateNamespaceBody = Type.Object(
   {
     namespace_name: optional(Type.String()),
-    payload_indexes: optional(Type.Array(PayloadIndex, { maxItems: 1000 })),
+    payload_indexes: optional(Type.Array(PayloadIndex, { maxItems: INDEXES_MAX })),
   },
   { $id: 'UpdateNamespaceRequest' },
 )

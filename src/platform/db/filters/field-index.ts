@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import { documentField } from '../../../core/filters/document-fields.ts'
 import { type Path, parsePath } from '../../../core/filters/path.ts'
 import type { Dialect } from '../db.ts'
 
@@ -53,9 +54,26 @@ export function createFieldIndex({
  * its own: `brand` is also asked for as `metadata.brand`, which looks under `metadata` first.
  */
 export function documentIndexPaths(field: string): Path[] {
-  const root = field.startsWith('metadata.') ? field.slice('metadata.'.length) : field
+  const root = withoutPrefix(field)
   return [parsePath(root), parsePath(`metadata.${root}`)].filter(isIndexablePath)
 }
+
+/**
+ * The one name of a field of documents for which a payload index can be made; null for others, such as
+ * system fields, which stand elsewhere.
+ */
+export function payloadField(field: string): string | null {
+  const root = withoutPrefix(field)
+  if (root.length > FIELD_NAME_MAX || !isIndexablePath(parsePath(root))) return null
+  const isElsewhere = documentField(root).some(([head]) => head === '_internal' || head === 'document_blobs')
+  return isElsewhere ? null : root
+}
+
+/** Longer names cannot be payload indexes (contract, namespaces). */
+const FIELD_NAME_MAX = 255
+
+const withoutPrefix = (field: string) =>
+  field.startsWith('metadata.') ? field.slice('metadata.'.length) : field
 
 const INDEXABLE_NAME = /^[A-Za-z0-9_-]{1,100}$/
 
