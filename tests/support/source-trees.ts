@@ -8,6 +8,7 @@ import { findProvider } from '../../src/platform/sources/registry.ts'
 import { sourceContext } from '../../src/platform/sources/source-context.ts'
 import type { OpenSource, SourceConfig, SourceContext } from '../../src/platform/sources/source-provider.ts'
 import { startFakeDrive } from './fake-drive.ts'
+import { startFakeGraph } from './fake-graph.ts'
 import { RCLONE_MISSING, startRclone } from './rclone-server.ts'
 import { S3_SERVER_MISSING, startS3Server } from './s3-server.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
@@ -172,6 +173,29 @@ async function driveTree(): Promise<SourceTree> {
   }
 }
 
+async function graphTree(): Promise<SourceTree> {
+  const graph = await startFakeGraph()
+  const proxy = await startTcpProxy(graph.port)
+  const address = `http://127.0.0.1:${proxy.port}`
+  return {
+    config: { credentials: graph.credentials, site_id: graph.site_id },
+    source_path: '/',
+    put: async (path, content) => void graph.tree.put(path, content),
+    remove: async (path) => graph.tree.remove(path),
+    wrong_password: {
+      credentials: { ...graph.credentials, client_secret: 'wrong-secret' },
+      site_id: graph.site_id,
+    },
+    secret: graph.credentials.client_secret,
+    proxy,
+    settings: { microsoft_graph_url: `${address}/v1.0`, microsoft_login_url: address },
+    async close() {
+      await proxy.close()
+      await graph.close()
+    },
+  }
+}
+
 const byAddress = (port: number, username: string, password: string): SourceConfig => ({
   base_url: `http://127.0.0.1:${port}`,
   credentials: { type: 'basic', username, password },
@@ -206,4 +230,5 @@ export const TREE_SOURCES: readonly TreeSource[] = [
     start: () => rcloneTree('sftp', byHost),
   },
   { provider_type: 'google_drive', skip: false, has_empty_folders: true, start: driveTree },
+  { provider_type: 'sharepoint', skip: false, has_empty_folders: true, start: graphTree },
 ]

@@ -3,6 +3,7 @@ import { httpSource } from './http-source.ts'
 import { localSource } from './local-source.ts'
 import { s3Source, tigrisSource } from './s3-source.ts'
 import { sftpSource } from './sftp-source.ts'
+import { sharepointSource } from './sharepoint-source.ts'
 import type { SourceProvider } from './source-provider.ts'
 import { webdavSource } from './webdav-source.ts'
 
@@ -15,6 +16,7 @@ const PROVIDERS: readonly SourceProvider[] = [
   webdavSource,
   sftpSource,
   googleDriveSource,
+  sharepointSource,
 ]
 
 const byType = new Map(PROVIDERS.map((provider) => [provider.provider_type, provider]))

@@ -29,8 +29,12 @@ export async function askSource(
   }
 }
 
-/** The whole text of an answer; throws `connection_failed` when it is larger than a listing may be. */
-export async function readText({ body }: OutboundResponse): Promise<string> {
+/** The whole text of an answer, as UTF-8. Throws as `readBytes` does. */
+export const readText = async (response: OutboundResponse): Promise<string> =>
+  (await readBytes(response)).toString('utf8')
+
+/** All bytes of an answer; throws `connection_failed` when it is larger than a listing may be. */
+export async function readBytes({ body }: OutboundResponse): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let size_bytes = 0
   try {
@@ -43,7 +47,7 @@ export async function readText({ body }: OutboundResponse): Promise<string> {
   } catch (error) {
     throw toldError(error)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 /** Throws what a status that is no success means for a listing or a page. */
