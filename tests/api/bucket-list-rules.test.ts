@@ -36,8 +36,8 @@ async function fixture(t: TestContext, dialect: Dialect) {
 for (const dialect of DIALECTS) {
   test(`the requests of the contract's table find what it says (${dialect})`, async (t) => {
     const kura = await fixture(t, dialect)
-    const catalog = await kura.create('product-catalog', { metadata: { region: 'us', tags: ['Été'] } })
-    const logs = await kura.create('access-log', { description: 'category 100% sure' })
+    const catalog = await kura.create('product-catalog', { metadata: { region: 'us', tags: ['un Été'] } })
+    const logs = await kura.create('access-log', { description: 'catalogue 100% sure' })
     await kura.create('zoo', { metadata: { region: 'eu' } })
     await inTransaction(kura.deps.db, (trx) =>
       changeObjectStats(trx, kura.scope, catalog, { added: [61440, 20480], removed: [] }),
@@ -57,14 +57,15 @@ for (const dialect of DIALECTS) {
         },
         ['product-catalog'],
       ],
-      [{ search: 'cat' }, ['access-log', 'product-catalog']],
+      // Short words would now and then be found in a random id.
+      [{ search: 'catal' }, ['access-log', 'product-catalog']],
       [{ search: 'cat*' }, ['access-log']],
       [{ search: '*log' }, ['access-log', 'product-catalog']],
       [{ search: '100%' }, ['access-log']],
       [{ search: '%' }, ['access-log']],
       [{ search: '_' }, ['zoo', 'access-log', 'product-catalog']],
-      [{ search: 'ÉTÉ' }, ['product-catalog']],
-      [{ search: 'ete' }, []],
+      [{ search: 'N ÉTÉ' }, ['product-catalog']],
+      [{ search: 'n ete' }, []],
       [{ search: 'us"' }, []],
       [{ search: 'region' }, []],
       [{ search: 'image' }, []],
