@@ -187,7 +187,7 @@ for (const dialect of DIALECTS) {
       assert.deepEqual(rest, {
         bucket_id,
         name: 'mouse',
-        metadata: { color: 'red' },
+        metadata: { color: 'dark red' },
         blobs: [{ property: 'body', type: 'text' }],
       })
     })
