@@ -1,6 +1,8 @@
 import { googleDriveSource } from './google-drive-source.ts'
 import { httpSource } from './http-source.ts'
 import { localSource } from './local-source.ts'
+import { postgresqlSource } from './postgresql-source.ts'
+import { rssSource } from './rss-source.ts'
 import { s3Source, tigrisSource } from './s3-source.ts'
 import { sftpSource } from './sftp-source.ts'
 import { sharepointSource } from './sharepoint-source.ts'
@@ -17,6 +19,8 @@ const PROVIDERS: readonly SourceProvider[] = [
   sftpSource,
   googleDriveSource,
   sharepointSource,
+  postgresqlSource,
+  rssSource,
 ]
 
 const byType = new Map(PROVIDERS.map((provider) => [provider.provider_type, provider]))
