@@ -71,6 +71,9 @@ for (const dialect of DIALECTS) {
 
   function idOf(parameter: string): string {
     if (parameter.endsWith('extractor_id')) return 'text_extractor_v1'
+    if (parameter === 'identifier') return tenant.webhook_id
+    if (parameter === 'delivery_id' || parameter === 'event_key') return 'unknown'
+    if (parameter === 'tier_num') return '0'
     if (parameter in account) return account[parameter as keyof Account]
     const name = parameter.replace('_identifier', '_id')
     return name === 'batch_id'

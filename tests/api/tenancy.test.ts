@@ -85,6 +85,7 @@ for (const dialect of DIALECTS) {
       object_identifier: tenant.object_id,
       collection_identifier: tenant.collection_id,
       namespace_identifier: tenant.namespace_id,
+      connection_identifier: tenant.connection_id,
       identifier: tenant.webhook_id,
       delivery_id: 'dlv_unknown',
       event_key: 'unknown',
@@ -109,6 +110,7 @@ for (const dialect of DIALECTS) {
       'PATCH /v1/organizations/users/:user_email': { user_name: 'Xx' },
       'PUT /v1/organizations/webhooks/:identifier': WEBHOOK,
       'PATCH /v1/organizations/webhooks/:identifier': { is_active: true },
+      'POST /v1/buckets/:bucket_id/syncs': { connection_id: foreign.connection_id, source_path: 'store/x' },
       'POST /v1/organizations/webhooks/:identifier/replay': { since: '2026-01-01' },
       'POST /v1/organizations/users/:user_email/api-keys': { name: 'x' },
       'PATCH /v1/organizations/users/:user_email/api-keys/:key_name': { description: 'x' },
@@ -230,6 +232,7 @@ for (const dialect of DIALECTS) {
       ['POST', `/v1/buckets/${mine.bucket_id}/objects/list`],
       ['POST', `/v1/buckets/${mine.bucket_id}/batches/list`],
       ['POST', `/v1/buckets/${mine.bucket_id}/uploads/list`],
+      ['POST', `/v1/buckets/${mine.bucket_id}/syncs/list`],
       ['POST', '/v1/collections/list'],
       ['POST', `/v1/collections/${mine.collection_id}/documents/list`],
       ['POST', '/v1/retrievers/list'],
@@ -244,9 +247,13 @@ for (const dialect of DIALECTS) {
     for (const [method, url] of lists) {
       const body = method === 'POST' ? { include_total: true } : undefined
       const text = JSON.stringify((await as(mine, method, url, { body })).body)
-      for (const { namespace_id, bucket_id, collection_id, batch_id, task_id } of [sibling, stranger])
-        for (const id of [namespace_id, bucket_id, collection_id, batch_id, task_id, 'walrus', 'ocelot'])
+      for (const { namespace_id, bucket_id, collection_id, batch_id, task_id, sync_config_id } of [
+        sibling,
+        stranger,
+      ])
+        for (const id of [namespace_id, bucket_id, collection_id, batch_id, task_id, sync_config_id])
           assert.ok(!text.includes(id), `${url} shows ${id}`)
+      assert.doesNotMatch(text, /walrus|ocelot/, url)
     }
     for (const search of ['walrus', 'ocelot', 'o'])
       for (const [method, url] of lists.filter(([method]) => method === 'POST')) {

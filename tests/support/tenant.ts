@@ -30,6 +30,11 @@ export type Tenant = {
   retriever_name: string
   /** It belongs to the organization, and tells nobody. */
   webhook_id: string
+  /** It belongs to the organization, and leads nowhere. */
+  connection_id: string
+  sync_config_id: string
+  /** The only run of the sync; it has failed. */
+  sync_job_id: string
 }
 
 type Options = { key?: string; name: string; mark: string }
@@ -111,6 +116,21 @@ export async function makeTenant(app: TestApp, { key = app.key, name, mark }: Op
     },
   })
   assert.equal(webhook.status, 201, JSON.stringify(webhook.body))
+  const { connection_id } = await ok('POST', '/organizations/connections', {
+    name: `connection-${mark}`,
+    test_before_save: false,
+    provider_type: 's3',
+    provider_config: {
+      region: 'us-east-1',
+      endpoint_url: 'https://127.0.0.1:1',
+      credentials: { type: 'access_key', access_key_id: mark, secret_access_key: mark },
+    },
+  })
+  const sync = await ok('POST', `/buckets/${bucket_id}/syncs`, {
+    connection_id,
+    source_path: `store/${mark}`,
+  })
+  await drainQueue(app.deps)
   const shown = await ok('GET', `/buckets/${bucket_id}/objects/${object_id}?return_presigned_urls=true`)
   const file_url = shown.blobs[0].properties.presigned_url ?? shown.blobs[0].properties.url
   return {
@@ -132,6 +152,9 @@ export async function makeTenant(app: TestApp, { key = app.key, name, mark }: Op
     retriever_id,
     retriever_name,
     webhook_id: webhook.body.webhook_id,
+    connection_id,
+    sync_config_id: sync.sync_config_id,
+    sync_job_id: sync.current_sync_run_id,
   }
 }
 
