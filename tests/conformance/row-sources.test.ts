@@ -139,7 +139,7 @@ test('without key columns a row is what it holds', { skip: POSTGRES_MISSING }, a
 test('what is wrong with a database is told in words of our own', {
   skip: POSTGRES_MISSING,
 }, async (t) => {
-  const { config, query } = await table(t)
+  const { config } = await table(t)
   const failing = async (over: object, path = 'public.none') => {
     const source = await opened(t, 'postgresql', { ...config, ...over })
     return listed(source, path).then(
