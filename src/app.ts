@@ -33,7 +33,12 @@ import { fileRoutes, ownerOf } from './resources/files/index.ts'
 import { healthRoutes } from './resources/health/index.ts'
 import { namespaceRoutes } from './resources/namespaces/index.ts'
 import { objectRoutes } from './resources/objects/index.ts'
-import { findCaller, organizationsRoutes, scopedResources } from './resources/organizations/index.ts'
+import {
+  findCaller,
+  organizationsRoutes,
+  resourceId,
+  scopedResources,
+} from './resources/organizations/index.ts'
 import { retrieverRoutes } from './resources/retrievers/index.ts'
 import { sourceAdapterRoutes } from './resources/source-adapters/index.ts'
 import { syncRoutes } from './resources/syncs/index.ts'
@@ -85,7 +90,16 @@ export async function buildApp(deps: Deps): Promise<App> {
   if (origins.length > 0) await allowBrowsers(app)
   limitSlowRequests(app)
   registerBodyParser(app)
-  registerErrorHandler(app, { routes })
+  const refusals = new Refusals({ db })
+  registerErrorHandler(app, {
+    routes,
+    onRefused: (request) =>
+      refusals.record(
+        organizationOf(request),
+        request.routeOptions.config.access!.endpoint,
+        request.url.split('?')[0]!,
+      ),
+  })
   registerMetrics(app)
   authorizeRequests(app, deps)
 
@@ -133,26 +147,22 @@ function authorizeRequests(app: App, { config, db, callers, namespaceLookup, usa
     failures_per_minute: config.wrong_keys_per_minute,
   })
   registerRateLimit(app)
-  const refusals = new Refusals({ db })
-  const scopeOf = (request: FastifyRequest) => ({
-    organizationId: request.caller.organizationId,
-    actor: actorOf(request),
-  })
   registerUsage(app, {
     count: (answered) => usage.count(answered),
-    auditRead: (request, read) => recordAudit(db, scopeOf(request), read),
+    async auditRead({ scope }, { action, resource_type, identifier }) {
+      // A search that nobody saved has neither id nor name.
+      const resource_id =
+        identifier === null ? 'adhoc' : await resourceId(db, scope, resource_type, identifier)
+      await recordAudit(db, scope, { action, resource_type, resource_id })
+    },
   })
-  registerValidation(app, {
-    namespaces: namespaceLookup,
-    resources: scopedResources(db),
-    onRefused: (request) =>
-      refusals.record(
-        scopeOf(request),
-        request.routeOptions.config.access!.endpoint,
-        request.url.split('?')[0]!,
-      ),
-  })
+  registerValidation(app, { namespaces: namespaceLookup, resources: scopedResources(db) })
 }
+
+const organizationOf = (request: FastifyRequest) => ({
+  organizationId: request.caller.organizationId,
+  actor: actorOf(request),
+})
 
 /** A client's own id when it is harmless to log and to echo. */
 function requestId(header: string | string[] | undefined): string {

@@ -13,11 +13,17 @@ export type RouteAccess = {
   resources: readonly { parameter: string; type: ScopedPathType }[]
   /** A list of such resources: what a scoped key may not see is left out. */
   lists: ListedType | null
-  /** The audit action of a single read, written when the organization asks for it. */
-  read_action: { action: string; resource_type: ScopeResourceType } | null
+  /** What the audit log tells of a single read, when the organization asks for it. */
+  read_action: ReadAction | null
   /** The route makes or copies a namespace, whose name must fit the scopes. */
   makes_namespace: boolean
 }
+
+/** The audit action of a read, and the path parameter that names what is read; null: nothing does. */
+export type ReadAction = { action: string; resource_type: AuditedType; parameter: string | null }
+
+/** The contract has no action for objects and documents: reading one is an access to what holds it. */
+export type AuditedType = ScopeResourceType | 'object' | 'document'
 
 /** Types of path parameters; objects, batches and tasks are looked up for what holds them. */
 export type ScopedPathType = ScopeResourceType | 'object' | 'batch' | 'task'
@@ -141,8 +147,16 @@ function readAction(
   segments: readonly string[],
   operation: ScopeOperation,
 ): RouteAccess['read_action'] {
-  if (operation === 'execute_retriever') return { action: 'retriever_queried', resource_type: 'retriever' }
-  const type = AUDITED_READS.find((one) => (one === 'taxonomy' ? 'taxonomies' : `${one}s`) === segments[0])
-  const isOne = method === 'GET' && segments.length === 2 && segments[1]!.startsWith(':')
-  return type && isOne ? { action: `${type}_accessed`, resource_type: type } : null
+  const parameter = segments.findLast((one) => one.startsWith(':'))?.slice(1) ?? null
+  if (operation === 'execute_retriever')
+    return { action: 'retriever_queried', resource_type: 'retriever', parameter }
+  const [noun, id, inner, inner_id, ...rest] = segments
+  const type = AUDITED_READS.find((one) => (one === 'taxonomy' ? 'taxonomies' : `${one}s`) === noun)
+  if (!type || method !== 'GET' || !id?.startsWith(':') || rest.length > 0) return null
+  const action = `${type}_accessed`
+  if (inner === undefined) return { action, resource_type: type, parameter }
+  if (!inner_id?.startsWith(':')) return null
+  if (type === 'bucket' && inner === 'objects') return { action, resource_type: 'object', parameter }
+  if (type === 'collection' && inner === 'documents') return { action, resource_type: 'document', parameter }
+  return null
 }

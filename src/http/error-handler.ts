@@ -47,9 +47,21 @@ export const errorResponses = {
   500: ErrorResponse,
 } as const
 
+type Options = {
+  routes: RouteTable
+  /** Told when a key may not do what only administrators may, before the answer is sent. */
+  onRefused(request: FastifyRequest): Promise<void>
+}
+
 /** Turns whatever a handler throws into the envelope; only 5xx are logged with their cause. */
-export function registerErrorHandler(app: App, { routes }: { routes: RouteTable }): void {
-  app.setErrorHandler((error, request, reply) => sendError(request, reply, toKuraError(error, request)))
+export function registerErrorHandler(app: App, { routes, onRefused }: Options): void {
+  app.setErrorHandler((error, request, reply) => {
+    const refusal = toKuraError(error, request)
+    if (!isAdminRefusal(refusal, request)) return sendError(request, reply, refusal)
+    return onRefused(request)
+      .catch((err: unknown) => request.log.error({ err }, 'A refused attempt is not in the audit log.'))
+      .then(() => sendError(request, reply, refusal))
+  })
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0] ?? request.url
     const allowed = routes.methodsOf(path)
@@ -60,6 +72,14 @@ export function registerErrorHandler(app: App, { routes }: { routes: RouteTable 
     if (allowed.length > 0) reply.header('allow', allowed.join(', '))
     return sendError(request, reply, error)
   })
+}
+
+const REFUSALS: ReadonlySet<string> = new Set(['permission_denied', 'scope_denied', 'origin_denied'])
+
+/** Whether only an administrator may use the route, or may do with it what the request asks for. */
+function isAdminRefusal({ code, details }: KuraError, request: FastifyRequest): boolean {
+  if (!request.caller || !REFUSALS.has(code)) return false
+  return request.routeOptions.config.permission === 'admin' || details.permission === 'admin'
 }
 
 function toKuraError(error: unknown, request: FastifyRequest): KuraError {

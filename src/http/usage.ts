@@ -1,9 +1,10 @@
 import type { FastifyRequest, onSendAsyncHookHandler } from 'fastify'
 import type { AnsweredRequest } from '../core/answered-request.ts'
+import type { AuditedType } from './access.ts'
 import type { App, RouteConfig } from './app.ts'
 
-/** A read of a single resource. */
-export type AuditedRead = { action: string; resource_type: string; resource_id: string }
+/** A read of a single resource, named as the path does: by id or, where that is possible, by name. */
+export type AuditedRead = { action: string; resource_type: AuditedType; identifier: string | null }
 
 type Options = {
   count(answered: AnsweredRequest): void
@@ -33,15 +34,15 @@ export function registerUsage(app: App, { count, auditRead }: Options): void {
   app.addHook('onRoute', (route) => {
     const read = (route.config as RouteConfig | undefined)?.access?.read_action
     if (!read) return
+    const { action, resource_type, parameter } = read
     const hook: onSendAsyncHookHandler = async (request, reply, payload) => {
       if (request.caller?.auditsReads && reply.statusCode < 400)
-        await auditRead(request, { ...read, resource_id: firstParameter(request) })
+        await auditRead(request, { action, resource_type, identifier: parameterOf(request, parameter) })
       return payload
     }
     route.onSend = [...[route.onSend ?? []].flat(), hook] as typeof route.onSend
   })
 }
 
-/** The id or name in the path; a search that nobody saved has none. */
-const firstParameter = ({ params }: FastifyRequest): string =>
-  Object.values((params ?? {}) as Record<string, string>)[0] ?? 'adhoc'
+const parameterOf = ({ params }: FastifyRequest, name: string | null): string | null =>
+  name === null ? null : ((params as Record<string, string>)[name] ?? null)

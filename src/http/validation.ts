@@ -24,8 +24,6 @@ export const COMPILERS = {
 type Options = {
   namespaces: NamespaceLookup
   resources: ScopedResources
-  /** Told when a key may not do what only administrators may. */
-  onRefused(request: FastifyRequest): Promise<void>
 }
 
 /**
@@ -45,25 +43,16 @@ export function registerValidation(app: App, options: Options): void {
 }
 
 /** Permission, namespace, scopes of the key: after this, what the request may touch stands in `request.scope`. */
-async function authorize(
-  request: FastifyRequest,
-  { namespaces, resources, onRefused }: Options,
-): Promise<void> {
+async function authorize(request: FastifyRequest, { namespaces, resources }: Options): Promise<void> {
   const { permission, scope = 'namespace', access } = request.routeOptions.config
   const { caller } = request
   const { organizationId } = caller
-  try {
-    requirePermission(caller, permission!)
-    const namespaceId = scope === 'namespace' ? await namespaceOf(request, namespaces, resources) : ''
-    request.scope = { organizationId, namespaceId, actor: actorOf(request) }
-    if (caller.scopes.length === 0) return
-    const visible = await checkScopes(request, access!, namespaceId, resources)
-    if (visible) request.scope = { ...request.scope, visible }
-  } catch (error) {
-    if (permission === 'admin' && error instanceof KuraError && error.row.status === 403)
-      await onRefused(request)
-    throw error
-  }
+  requirePermission(caller, permission!)
+  const namespaceId = scope === 'namespace' ? await namespaceOf(request, namespaces, resources) : ''
+  request.scope = { organizationId, namespaceId, actor: actorOf(request) }
+  if (caller.scopes.length === 0) return
+  const visible = await checkScopes(request, access!, namespaceId, resources)
+  if (visible) request.scope = { ...request.scope, visible }
 }
 
 /** Longer ones are cut: they are written down with every change. */

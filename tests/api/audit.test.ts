@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { toTimestamp } from '../../src/core/time.ts'
 import { makeKey, makeUser } from '../support/keys.ts'
-import { makeTenant, type Tenant } from '../support/tenant.ts'
+import { makeTenant, searchStage, type Tenant } from '../support/tenant.ts'
 import { DIALECTS, type TestApp, testApp } from '../support/test-app.ts'
 
 const LOGS = '/v1/organizations/audit/logs'
@@ -97,6 +97,41 @@ for (const dialect of DIALECTS) {
     assert.equal((await kura.request('GET', LOGS, { key })).status, 403)
   })
 
+  test(`so are attempts at what only administrators may do with a resource that others may change (${dialect})`, async () => {
+    const namespace = tenant.namespace_id
+    const { key } = await makeKey(kura, { permissions: ['delete'] })
+    const failures = async () =>
+      (await logs('&status=failure')).results.map(
+        ({ action, resource_type, resource_id }: Record<string, string>) =>
+          `${action} ${resource_type} ${resource_id}`,
+      )
+    const before = (await failures()).length
+    const bucket = `/v1/buckets/${tenant.bucket_id}`
+    const attempt = async (method: 'POST' | 'PATCH', url: string, body: object) => {
+      const answer = await kura.request(method, url, { key, namespace, body })
+      assert.deepEqual([answer.status, answer.body.error.code], [403, 'permission_denied'])
+    }
+    for (const body of [{ is_locked: true }, { status: 'ARCHIVED' }]) await attempt('PATCH', bucket, body)
+    await attempt('POST', '/v1/buckets', {
+      bucket_name: 'locked',
+      bucket_schema: { properties: {} },
+      is_locked: true,
+    })
+    await kura.request('PATCH', bucket, { namespace, key: 'sk_unknown', body: { is_locked: true } })
+    await kura.request('PATCH', bucket, {
+      namespace,
+      key,
+      body: { is_locked: false, description: 'allowed' },
+    })
+    assert.deepEqual((await failures()).slice(0, -before), [
+      'bucket_created bucket /v1/buckets',
+      `bucket_updated bucket ${bucket}`,
+    ])
+    assert.equal((await kura.request('GET', bucket, { namespace })).body.is_locked, false)
+    const { results } = await logs('&status=failure&action=bucket_created')
+    assert.equal(results[0].actor_type, 'user')
+  })
+
   test(`the log is newest first, filtered by time, and paged (${dialect})`, async () => {
     const all = await logs()
     const times = all.results.map(({ timestamp }: { timestamp: string }) => timestamp)
@@ -132,6 +167,56 @@ for (const dialect of DIALECTS) {
     await read()
     assert.equal(await reads(), 1)
     assert.equal((await logs('&action=audit_settings_updated')).total, 2)
+  })
+
+  test(`reads of every kind of resource are written down under its id, by whichever name it was read (${dialect})`, async () => {
+    const namespace = tenant.namespace_id
+    const made = await kura.request('POST', '/v1/retrievers', {
+      namespace,
+      body: {
+        retriever_name: 'audited',
+        collection_identifiers: [tenant.collection_id],
+        input_schema: { query: { type: 'string' } },
+        stages: [searchStage('{{inputs.query}}')],
+      },
+    })
+    const { retriever_id } = made.body
+    await kura.request('PATCH', SETTINGS, { body: { read_auditing_enabled: true } })
+    const before = (await logs()).total
+    const object = `objects/${tenant.object_id}`
+    const document = `documents/${tenant.document_id}`
+    for (const [url, expected] of [
+      [`/v1/namespaces/${tenant.namespace_name}`, `namespace_accessed namespace ${namespace}`],
+      [`/v1/buckets/${tenant.bucket_name}`, `bucket_accessed bucket ${tenant.bucket_id}`],
+      [`/v1/collections/${tenant.collection_name}`, `collection_accessed collection ${tenant.collection_id}`],
+      [`/v1/retrievers/${retriever_id}`, `retriever_accessed retriever ${retriever_id}`],
+      [`/v1/buckets/${tenant.bucket_name}/${object}`, `bucket_accessed object ${tenant.object_id}`],
+      [
+        `/v1/collections/${tenant.collection_id}/${document}`,
+        `collection_accessed document ${tenant.document_id}`,
+      ],
+    ] as const) {
+      assert.equal((await kura.request('GET', url, { namespace })).status, 200, url)
+      const [latest] = (await logs()).results
+      assert.equal(`${latest.action} ${latest.resource_type} ${latest.resource_id}`, expected)
+      assert.equal(latest.status, 'success')
+    }
+    const execute = (path: string, body: object) =>
+      kura.request('POST', `/v1/retrievers/${path}`, { namespace, body })
+    assert.equal((await execute(`${retriever_id}/execute`, { inputs: { query: 'x' } })).status, 200)
+    assert.equal((await logs('&action=retriever_queried')).results[0].resource_id, retriever_id)
+    assert.equal((await logs()).total, before + 7)
+    // Lists, parts that are no resources, and what does not exist.
+    for (const url of [
+      `/v1/buckets/${tenant.bucket_id}/objects/obj_unknown`,
+      `/v1/buckets/${tenant.bucket_id}/batches`,
+      '/v1/collections',
+      '/v1/retrievers/stages',
+      `/v1/namespaces/${namespace}/extractors`,
+    ])
+      await kura.request('GET', url, { namespace })
+    assert.equal((await logs()).total, before + 7)
+    await kura.request('PATCH', SETTINGS, { body: { read_auditing_enabled: false } })
   })
 
   test(`events are kept for a year (${dialect})`, async () => {

@@ -7,7 +7,7 @@ import { recordAudit } from './audit-log.ts'
 const QUIET_MS = 10_000
 const REMEMBERED_MAX = 10_000
 
-/** Audit actions by what an operation does to a resource; the contract has no others. */
+/** Audit actions by what an operation does to a resource of the organization; the contract has no others. */
 const ACTIONS: readonly [RegExp, string, string][] = [
   [/^POST \/v1\/organizations\/users\/[^/]+\/api-keys\/[^/]+\/rotate/, 'api_key_rotated', 'api_key'],
   [/^POST \/v1\/organizations\/users\/[^/]+\/api-keys/, 'api_key_created', 'api_key'],
@@ -24,8 +24,28 @@ const ACTIONS: readonly [RegExp, string, string][] = [
   [/^POST \/v1\/organizations\/connections$/, 'storage_connection_created', 'storage_connection'],
   [/^PATCH \/v1\/organizations\/connections/, 'storage_connection_updated', 'storage_connection'],
   [/^DELETE \/v1\/organizations\/connections/, 'storage_connection_deleted', 'storage_connection'],
-  [/^DELETE \/v1\/namespaces/, 'namespace_deleted', 'namespace'],
 ]
+
+/** Resources that have actions of their own, as paths name them. */
+const NOUNS: Readonly<Record<string, string>> = {
+  namespaces: 'namespace',
+  buckets: 'bucket',
+  collections: 'collection',
+  retrievers: 'retriever',
+}
+
+/** What was tried, and on which kind of resource. */
+function attemptOf(endpoint: string): { action: string; resource_type: string } {
+  const known = ACTIONS.find(([pattern]) => pattern.test(endpoint))
+  if (known) return { action: known[1], resource_type: known[2] }
+  const [, method, noun = '', rest = ''] = /^(\w+) \/v1\/(\w+)(.*)$/.exec(endpoint) ?? []
+  const resource_type = NOUNS[noun] ?? 'organization'
+  if (method === 'GET') return { action: `${resource_type}_accessed`, resource_type }
+  // What is done to a part of a resource changes the resource.
+  const isWhole = resource_type !== 'organization' && !rest.slice(1).includes('/')
+  const verb = isWhole && method === 'DELETE' ? 'deleted' : isWhole && rest === '' ? 'created' : 'updated'
+  return { action: `${resource_type}_${verb}`, resource_type }
+}
 
 /** Writes down what administrators alone may do and somebody else has tried. */
 export class Refusals {
@@ -45,11 +65,6 @@ export class Refusals {
     if ((this.#until_ms.get(key) ?? 0) > now_ms) return
     if (this.#until_ms.size >= REMEMBERED_MAX) this.#until_ms.clear()
     this.#until_ms.set(key, now_ms + QUIET_MS)
-    const [, action, resource_type] = ACTIONS.find(([pattern]) => pattern.test(endpoint)) ?? [
-      null,
-      endpoint.startsWith('GET ') ? 'organization_accessed' : 'organization_updated',
-      'organization',
-    ]
-    await recordAudit(this.#db, scope, { action, resource_type, resource_id, status: 'failure' })
+    await recordAudit(this.#db, scope, { ...attemptOf(endpoint), resource_id, status: 'failure' })
   }
 }

@@ -38,6 +38,17 @@ export function scopedResources(db: Db): ScopedResources {
   }
 }
 
+/** The id of what a path names by id or name; the identifier itself where that can only be an id. */
+export async function resourceId(db: Db, place: Place, type: string, identifier: string): Promise<string> {
+  const found =
+    type === 'namespace'
+      ? await findNamespace(db, place, identifier)
+      : type in NAMED
+        ? await findNamed(db, place, type as keyof typeof NAMED, identifier)
+        : undefined
+  return found?.id ?? identifier
+}
+
 async function find(
   db: Db,
   place: Place,
