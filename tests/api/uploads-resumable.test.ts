@@ -64,6 +64,7 @@ for (const dialect of DIALECTS) {
     const text = (size: number) => Buffer.from(randomBytes(size).toString('hex').slice(0, size))
     async function code(answer: Response | Promise<Response>) {
       const given = await answer
+      assert.equal(given.headers.get('content-type'), 'application/json; charset=utf-8')
       const body = (await given.json()) as { error: { code: string } }
       return [given.status, body.error.code]
     }
@@ -191,8 +192,9 @@ for (const dialect of DIALECTS) {
         (await call('PATCH', url, { 'content-type': 'application/offset+octet-stream' }, bytes)).status,
         403,
       )
-      assert.equal((await call('POST', TUS, { 'upload-defer-length': '1' })).status, 501)
-      assert.equal((await call('POST', TUS, {})).status, 400)
+      assert.deepEqual(await code(call('POST', TUS, { 'upload-defer-length': '1' })), [501, 'tus_refused'])
+      assert.deepEqual(await code(call('POST', TUS, {})), [400, 'tus_refused'])
+      assert.deepEqual(await code(call('POST', TUS, { 'upload-length': '-1' })), [400, 'tus_refused'])
       assert.equal((await call('DELETE', url)).status, 204)
       assert.equal((await call('HEAD', url)).status, 404)
       assert.equal((await patch(url, 0, bytes)).status, 404)

@@ -57,7 +57,10 @@ async function answer(request: FastifyRequest, reply: FastifyReply, { uploads, c
     throw new KuraError('tus_version_required')
   }
   // Loaded on first use: a server that takes no resumable uploads does not pay for it at start.
-  const [{ Server }, { TusStore }] = await Promise.all([import('@tus/server'), import('../tus/tus-store.ts')])
+  const [{ TusServer }, { TusStore }] = await Promise.all([
+    import('../tus/tus-server.ts'),
+    import('../tus/tus-store.ts'),
+  ])
   const { scope } = request
   const { limits, db } = uploads.context
   const { raw } = reply
@@ -94,7 +97,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, { uploads, c
   }
   for (const [name, value] of Object.entries(reply.getHeaders())) raw.setHeader(name, value!)
   reply.hijack()
-  await new Server(options).handle(request.raw, raw)
+  await new TusServer(options).handle(request.raw, raw)
 }
 
 /** What has become of the upload, for clients that want its object. */
@@ -107,20 +110,10 @@ function headersOf({ upload_id, status, object_id, task_id }: UploadRow): Record
   }
 }
 
-const TYPES: Record<number, string> = {
-  404: 'NotFoundError',
-  409: 'ConflictError',
-  410: 'NotFoundError',
-  413: 'PayloadTooLargeError',
-}
-
-/** The envelope that every error has; those of the library keep the status and words of the protocol. */
+/** What is answered for an error that was thrown. */
 function refusal(request: FastifyRequest, error: Error | { status_code: number; body: string }) {
-  if ('status_code' in error) {
-    const { status_code: status, body } = error
-    const told = { message: body.trim(), type: TYPES[status] ?? 'BadRequestError', code: 'tus_refused' }
-    return { status_code: status, body: JSON.stringify({ success: false, status, error: told }) }
-  }
+  // In the words of the library, which TusServer puts into the envelope.
+  if ('status_code' in error) return error
   const known = error instanceof KuraError ? error : new KuraError('internal_error', {}, { cause: error })
   const { status } = known.row
   if (status >= 500)
