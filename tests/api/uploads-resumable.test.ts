@@ -264,6 +264,21 @@ for (const dialect of DIALECTS) {
       assert.equal((await createIn('nowhere')).status, 404)
     })
 
+    test('a locked bucket takes no bytes, and nothing is removed from it', async () => {
+      const body = { bucket_name: 'locked', bucket_schema: { properties: { note: { type: 'text' } } } }
+      const locked = (await app.request('POST', '/v1/buckets', { body })).body.bucket_id
+      const bytes = text(20)
+      const url = await created(bytes.length, note({ bucket: locked }))
+      const lock = (is_locked: boolean) =>
+        app.request('PATCH', `/v1/buckets/${locked}`, { body: { is_locked } })
+      assert.equal((await lock(true)).status, 200)
+      assert.deepEqual(await code(patch(url, 0, bytes.subarray(0, 5))), [403, 'bucket_locked'])
+      assert.deepEqual(await code(call('DELETE', url)), [403, 'bucket_locked'])
+      assert.equal((await call('HEAD', url)).headers.get('upload-offset'), '0')
+      await lock(false)
+      assert.equal((await patch(url, 0, bytes)).headers.get('upload-status'), 'COMPLETED')
+    })
+
     test('the upload of another namespace is not there', async () => {
       const url = await created(10)
       const body = {

@@ -1,9 +1,8 @@
 import { KuraError } from '../../../core/errors.ts'
 import type { Scope } from '../../../core/scope.ts'
-import { findBucket } from '../../buckets/index.ts'
+import { findBucket, requireWritable } from '../../buckets/index.ts'
 import { createUploads } from '../create.ts'
 import { requireReceiving, type UploadRow } from '../record.ts'
-import { deleteUpload } from '../remove.ts'
 import type { UploadService } from '../service.ts'
 import * as store from '../store.ts'
 import { readTusMetadata, type TusMetadata } from './metadata.ts'
@@ -74,9 +73,10 @@ export class ResumableUploads {
 
   /** Appends what arrives and returns the new offset; what has arrived before a break is kept. */
   async append(upload_id: string, offset: number, source: AsyncIterable<Uint8Array>): Promise<number> {
-    const { blobs } = this.#uploads.context
+    const { blobs, db } = this.#uploads.context
     const row = await this.#find(upload_id)
     requireReceiving(row)
+    requireWritable(await findBucket(db, this.#scope, row.bucket_id))
     const key = row.storage_key!
     // A crash between the row and its place is made up for here.
     if ((await blobs.resumable.offset(key)) === null) await this.begin(upload_id)
@@ -90,7 +90,7 @@ export class ResumableUploads {
 
   async remove(upload_id: string): Promise<void> {
     const { bucket_id } = await this.#find(upload_id)
-    await deleteUpload(this.#uploads.context, this.#scope, bucket_id, upload_id)
+    await this.#uploads.delete(this.#scope, bucket_id, upload_id)
   }
 
   async #find(upload_id: string): Promise<UploadRow> {
