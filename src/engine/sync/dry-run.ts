@@ -5,7 +5,7 @@ import { inTransaction } from '../../platform/db/db.ts'
 import type { SourceItem } from '../../platform/sources/source-provider.ts'
 import { openConnection } from './connection-secrets.ts'
 import { createFileFilter } from './file-filter.ts'
-import { shownPath } from './items.ts'
+import { pathOf } from './items.ts'
 import { planPage, type Step } from './plan-page.ts'
 import type { RunContext } from './run-sync.ts'
 import { settingsOf, updateRun } from './runs.ts'
@@ -68,7 +68,7 @@ class Report {
 
 function entryOf(step: Step, limit_bytes: number): Entry {
   const { item } = step
-  const path = shownPath(item.kind === 'row' ? item.source_id : item.path)
+  const path = pathOf(item)
   if (item.kind === 'fault') return { path, action: 'fail', reason: item.error.message }
   switch (step.action) {
     case 'create':

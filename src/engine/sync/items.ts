@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely'
 import { sha256 } from '../../core/ids.ts'
 import { type DbOrTrx, dialect, type Trx } from '../../platform/db/db.ts'
 import type { Schema } from '../../platform/db/schema.ts'
+import type { SourceItem } from '../../platform/sources/source-provider.ts'
 
 export type ItemRow = Selectable<Schema['sync_items']>
 type Place = { namespace_id: string; bucket_id: string }
@@ -12,6 +13,10 @@ export const itemHash = (provider_type: string, source_id: string): string =>
 
 /** What PostgreSQL can keep and a person can read of a path. */
 export const shownPath = (path: string): string => path.replace(/\0/g, '').toWellFormed().slice(0, 2000)
+
+/** The path of an item as it is kept; rows have none but their id. */
+export const pathOf = (item: SourceItem): string =>
+  shownPath(item.kind === 'row' ? item.source_id : item.path)
 
 export async function findItems(
   db: DbOrTrx,
@@ -45,21 +50,31 @@ export async function saveItem(trx: Trx, row: ItemRow, known: boolean): Promise<
     .execute()
 }
 
-/** Marks known items as listed by a run; the sync that lists an item last is the one that may miss it. */
+/**
+ * Marks known items as listed by a run; the sync that lists an item last is the one that may miss it. An
+ * item of another sync takes the path by which this one knows it, and counts as taken by none of its runs.
+ */
 export async function touchItems(
   trx: Trx,
-  { namespace_id, bucket_id }: Place,
-  hashes: readonly string[],
-  { sync_config_id, seen_run }: { sync_config_id: string; seen_run: number },
+  { namespace_id, bucket_id, sync_config_id }: Place & { sync_config_id: string },
+  listed: readonly { hash: string; item: SourceItem }[],
+  { seen_run }: { seen_run: number },
 ): Promise<void> {
-  if (hashes.length === 0) return
-  await trx
+  if (listed.length === 0) return
+  const touched = trx
     .updateTable('sync_items')
-    .set({ sync_config_id, seen_run })
+    .set({ seen_run })
     .where('namespace_id', '=', namespace_id)
     .where('bucket_id', '=', bucket_id)
-    .where('item_hash', 'in', hashes)
-    .execute()
+  const hashes = listed.map(({ hash }) => hash)
+  await touched.where('item_hash', 'in', hashes).where('sync_config_id', '=', sync_config_id).execute()
+  const known = await findItems(trx, { namespace_id, bucket_id }, hashes)
+  for (const { hash, item } of listed)
+    if ((known.get(hash)?.sync_config_id ?? sync_config_id) !== sync_config_id)
+      await touched
+        .set({ sync_config_id, path: pathOf(item), run_number: 0 })
+        .where('item_hash', '=', hash)
+        .execute()
 }
 
 /** Items of a sync that a run did not list, those that are missed longest first. */

@@ -1,7 +1,7 @@
 import type { DbOrTrx } from '../../platform/db/db.ts'
 import type { SourceItem } from '../../platform/sources/source-provider.ts'
 import type { FileFilter } from './file-filter.ts'
-import { findItems, type ItemRow, itemHash, shownPath } from './items.ts'
+import { findItems, type ItemRow, itemHash, pathOf } from './items.ts'
 import type { RunRow, SyncRow } from './runs.ts'
 
 /** What a run does about a listed item. */
@@ -34,14 +34,16 @@ type Decision =
   | { action: 'create' | 'update' | 'fault' | 'unchanged' | 'counted' }
   | { action: 'filtered' | 'parked'; reason: string }
 
-function decide({ run, filter }: PlanContext, item: SourceItem, row: ItemRow | undefined): Decision {
-  if (row?.run_number === run.run_number) return { action: 'counted' }
+function decide({ sync, run, filter }: PlanContext, item: SourceItem, row: ItemRow | undefined): Decision {
+  // Runs are numbered for each sync, and the item may be known from another sync of the bucket.
+  const isOwn = row?.sync_config_id === sync.sync_config_id
+  if (isOwn && row.run_number === run.run_number) return { action: 'counted' }
   if (item.kind === 'fault') return { action: 'fault' }
   const left = item.kind === 'file' ? filter(item) : null
   if (left !== null) return { action: 'filtered', reason: left }
   if (!row) return { action: 'create' }
-  const isSame =
-    row.version === item.version && row.path === shownPath(item.kind === 'row' ? item.source_id : item.path)
+  // Another sync sees the same file under another path, if its own begins elsewhere.
+  const isSame = row.version === item.version && (!isOwn || row.path === pathOf(item))
   if (isSame && row.state === 'synced') return { action: 'unchanged' }
   if (isSame && !isTriedAgain(run, row)) return { action: 'parked', reason: row.error ?? '' }
   return { action: row.object_id === null ? 'create' : 'update' }

@@ -139,7 +139,8 @@ export class SyncRun {
         throw new KuraError('source_listing_endless', { limit: deps.limits.listed_max })
       await this.#seen(steps)
       for (const step of steps) {
-        if (step.action === 'fault') faults++
+        // Also one that was counted before an interruption: what lies behind it stays unseen.
+        if (step.item.kind === 'fault') faults++
         if (this.#taken >= this.#settings.max_objects_per_run && isWork(step)) {
           return { complete: false, capped: true, canceled: false }
         }
@@ -223,11 +224,11 @@ export class SyncRun {
   /** Lets the deletion policy tell later what the run has listed. */
   async #seen(steps: readonly Step[]): Promise<void> {
     const { sync, run, deps } = this.#context
-    const known = steps.filter(({ action }) => action !== 'create').map(({ hash }) => hash)
+    const known = steps.filter(({ action }) => action !== 'create')
     await inTransaction(deps.db, async (trx) => {
       await this.#holdJob(trx)
       if (this.#settings.deletion_policy === 'delete')
-        await touchItems(trx, sync, known, { sync_config_id: sync.sync_config_id, seen_run: run.run_number })
+        await touchItems(trx, sync, known, { seen_run: run.run_number })
       await this.#saveCounts(trx, this.#counts)
     })
   }

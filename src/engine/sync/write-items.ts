@@ -3,7 +3,7 @@ import { timestamp } from '../../core/time.ts'
 import type { SourceItem } from '../../platform/sources/source-provider.ts'
 import type { SyncWriter, WriteOutcome } from './deps.ts'
 import { type Fetched, isTransient } from './fetch-item.ts'
-import { findItems, type ItemRow, otherItemOf, saveItem, shownPath } from './items.ts'
+import { findItems, type ItemRow, otherItemOf, pathOf, saveItem } from './items.ts'
 import type { RunCounts, RunRow, SyncRow } from './runs.ts'
 
 /** An item whose fetch has ended, well or not. */
@@ -72,7 +72,7 @@ async function settle(
     item_hash: hash,
     sync_config_id: sync.sync_config_id,
     provider_type,
-    path: shownPath(item.kind === 'row' ? item.source_id : item.path),
+    path: pathOf(item),
     version: versionOf(one),
     object_id: row?.object_id ?? null,
     owns_object: row?.owns_object ?? 0,
