@@ -2,7 +2,7 @@ import { KuraError } from '../../core/errors.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp, toTimestamp } from '../../core/time.ts'
 import type { BlobStore } from '../../platform/blobs/blobs.ts'
-import { type Db, inTransaction, type Trx } from '../../platform/db/db.ts'
+import { type Db, dialect, inTransaction, type Trx } from '../../platform/db/db.ts'
 import type { Files, OrphanedFile } from '../../platform/files/files.ts'
 import type { UploadContext } from './context.ts'
 import { GRACE_MS, isPast, UPLOAD_KEY_PREFIX, type UploadRow } from './record.ts'
@@ -56,13 +56,15 @@ export async function purgeUploads(
   scope: Scope,
   bucket_id: string,
 ): Promise<OrphanedFile[] | null> {
-  const rows = await trx
+  const query = trx
     .selectFrom('uploads')
     .select(['upload_id', 'storage_key'])
     .where('namespace_id', '=', scope.namespaceId)
     .where('bucket_id', '=', bucket_id)
+    .orderBy('upload_id')
     .limit(SLICE_UPLOADS)
-    .execute()
+  // Locked: a PUT that commits its file between the release and the removal would leave it to nobody.
+  const rows = await (dialect(trx) === 'postgres' ? query.forUpdate() : query).execute()
   if (rows.length === 0) return null
   const upload_ids = rows.map(({ upload_id }) => upload_id)
   const orphans = await files.release(trx, scope, 'upload', upload_ids)
@@ -116,13 +118,14 @@ async function isOver({ blobs }: Bytes, row: UploadRow, now_ms: number): Promise
 
 async function fail(
   context: Bytes,
-  { namespace_id, organization_id, upload_id }: UploadRow,
+  { namespace_id, organization_id, upload_id, file_id }: UploadRow,
 ): Promise<boolean> {
   const { db, files } = context
   const scope: Scope = { organizationId: organization_id, namespaceId: namespace_id }
   const failed = await inTransaction(db, async (trx) => {
     const row = await store.findUpload(trx, scope, upload_id, { lock: true })
-    if (row.status !== 'PENDING') return null
+    // Bytes that have come since it was judged are left to the next run.
+    if (row.status !== 'PENDING' || row.file_id !== file_id) return null
     await store.updateUpload(trx, scope, upload_id, {
       status: 'FAILED',
       message: 'The upload expired before it was confirmed.',
