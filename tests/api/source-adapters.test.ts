@@ -40,6 +40,16 @@ for (const dialect of DIALECTS) {
       'webhook-signature': standardSignature([secret], { id, timestamp_seconds, body: JSON.stringify(body) }),
     }
   }
+  const hub = (body: unknown): Record<string, string> => ({
+    'x-hub-signature-256': `sha256=${createHmac('sha256', SECRET).update(JSON.stringify(body)).digest('hex')}`,
+  })
+  const mixpeek = (body: unknown): Record<string, string> => ({
+    'x-mixpeek-signature': mixpeekSignature([SECRET], {
+      id: '',
+      timestamp_seconds: Math.floor(Date.now() / 1000),
+      body: JSON.stringify(body),
+    }),
+  })
   const objects = async (bucket_id: string) =>
     (await kura.ok(kura.request('POST', `/v1/buckets/${bucket_id}/objects/list`, { body: {} }))).results
   const events = async (bucket_id: string, query = '') =>
@@ -85,17 +95,28 @@ for (const dialect of DIALECTS) {
     const old = 'an old secret of theirs'
     const bucket_id = await bucket({ type: 'json', auth: { ...signed.auth, previous_secret: old } })
     const body = { title: 'x' }
-    const text = JSON.stringify(body)
-    const message = { id: '', timestamp_seconds: Math.floor(Date.now() / 1000), body: text }
-    for (const headers of [
-      standard(body, { id: 'a', secret: old }),
-      { 'x-mixpeek-signature': mixpeekSignature([SECRET], message), 'x-mixpeek-delivery': 'b' },
-      {
-        'x-hub-signature-256': `sha256=${createHmac('sha256', SECRET).update(text).digest('hex')}`,
-        'x-github-delivery': 'c',
-      },
-    ])
-      assert.equal((await send(bucket_id, body, headers as Record<string, string>)).body.accepted, 1)
+    for (const headers of [standard(body, { id: 'a', secret: old }), mixpeek(body), hub(body)])
+      assert.equal((await send(bucket_id, body, headers)).status, 202)
+    await kura.drain()
+    assert.equal((await objects(bucket_id)).length, 2, 'two of them name no event but its bytes')
+  })
+
+  test(`a signed request that somebody sends again is a duplicate, whatever id is put beside it (${dialect})`, async () => {
+    const bucket_id = await bucket(signed)
+    const body = { title: 'replayed' }
+    const ids = (id: string) => ({ 'x-github-delivery': id, 'x-mixpeek-delivery': id })
+    for (const signature of [hub(body), mixpeek(body), standard(body)])
+      for (const id of ['a', 'b', 'c']) {
+        const named = { ...ids(id), ...('webhook-id' in signature ? {} : { 'webhook-id': id }), ...signature }
+        assert.equal((await send(bucket_id, body, named)).status, 202)
+      }
+    await kura.drain()
+    assert.equal((await objects(bucket_id)).length, 2, 'one by its bytes, one by its signed id')
+    const keyed = await bucket({ type: 'json' })
+    for (const id of ['a', 'b'])
+      await kura.ok(kura.request('POST', `${pathOf(keyed)}/push`, { body, headers: ids(id) }), 202)
+    await kura.drain()
+    assert.equal((await objects(keyed)).length, 2, 'who has a key may say which event it is')
   })
 
   test(`secrets in headers are taken: bearer, basic and one of its own (${dialect})`, async () => {
@@ -197,6 +218,34 @@ for (const dialect of DIALECTS) {
     assert.equal(refused.status, 422)
     await kura.ok(kura.request('PATCH', `/v1/buckets/${bucket_id}`, { body: { source_adapter: null } }))
     assert.equal((await send(bucket_id, body, standard(body, { id: 'later' }))).status, 401)
+  })
+
+  test(`mapped fields that are named like secrets stay what they were when they come back masked (${dialect})`, async () => {
+    const fields = {
+      title: 'data.title',
+      api_token: 'data.token',
+      session: { value: { secret: 'constant' } },
+      stars: { value: '********' },
+    }
+    const schema = { properties: { ...SCHEMA.properties, api_token: { type: 'string' } } }
+    const bucket_id = await bucket({ type: 'json', fields }, { bucket_schema: schema })
+    const shown = await kura.ok(kura.request('GET', `/v1/buckets/${bucket_id}`))
+    assert.match(shown.source_adapter.fields.api_token, /^\*{40}$/)
+    const back = { source_adapter: { ...shown.source_adapter, enabled: true } }
+    await kura.ok(kura.request('PATCH', `/v1/buckets/${bucket_id}`, { body: back }))
+    await push(bucket_id, { data: { title: 'a', token: 'b' } })
+    await kura.drain()
+    const [object] = await objects(bucket_id)
+    assert.deepEqual(
+      [object.title, object.api_token, object.session, object.stars],
+      ['a', 'b', { secret: 'constant' }, '********'],
+    )
+    for (const masked of [{ other_token: '*'.repeat(40) }, { x: { value: { secret: '*'.repeat(40) } } }]) {
+      const body = { source_adapter: { type: 'json', fields: masked } }
+      const refused = await kura.request('PATCH', `/v1/buckets/${bucket_id}`, { body })
+      assert.equal(refused.status, 422, JSON.stringify(refused.body))
+      assert.deepEqual(refused.body.detail[0].loc.slice(0, 3), ['body', 'source_adapter', 'fields'])
+    }
   })
 
   test(`adapters that cannot work are refused when they are saved, unknown ones are kept (${dialect})`, async () => {

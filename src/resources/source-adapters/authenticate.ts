@@ -26,6 +26,22 @@ export function isAuthentic({ auth }: AdapterConfig, headers: EventHeaders, body
   }
 }
 
+/** Headers in which senders name their events. */
+const ID_HEADERS = ['webhook-id', 'x-github-delivery', 'x-mixpeek-delivery']
+
+/**
+ * The id that the headers of an authentic request name; undefined when there is none that counts.
+ * Beside a signature only what it covers does: else anybody who saw one signed request could send it
+ * again and again under new ids.
+ */
+export function eventIdOf(headers: EventHeaders, { is_signed }: { is_signed: boolean }): string | undefined {
+  const isCovered = (name: string) => name === 'webhook-id' && headers['webhook-signature'] !== undefined
+  const names = is_signed ? ID_HEADERS.filter(isCovered) : ID_HEADERS
+  return names.map((name) => headers[name]).find((id) => typeof id === 'string' && id !== '') as
+    | string
+    | undefined
+}
+
 /** Senders that can only be given a URL send what stands before its host as basic authentication. */
 function tokenOf(authorization: string | string[] | undefined): string | undefined {
   if (typeof authorization !== 'string') return undefined

@@ -2,7 +2,7 @@ import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
 import type { DbOrTrx, Trx } from '../../platform/db/db.ts'
 import type { SecretBox } from '../../platform/secrets/secret-box.ts'
-import { type AdapterConfig, readAdapter, refuseMasks, restoreSecrets } from './config.ts'
+import { type AdapterConfig, readAdapter, refuseMasks, restoreMasked } from './config.ts'
 
 /** An adapter with the bucket that it feeds. */
 export type FoundAdapter = { scope: Scope; bucket_id: string; config: AdapterConfig }
@@ -21,7 +21,7 @@ export class SourceAdapterStore {
    */
   async save(trx: Trx, scope: Scope, bucket_id: string, source_adapter: unknown): Promise<void> {
     const current = (await this.find(trx, bucket_id))?.config ?? null
-    const config = readAdapter(restoreSecrets(source_adapter, current))
+    const config = readAdapter(restoreMasked(source_adapter, current))
     const { organizationId: organization_id, namespaceId: namespace_id } = scope
     if (!config) {
       await trx

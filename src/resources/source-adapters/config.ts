@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { ValidationError, type Violation } from '../../core/errors.ts'
-import { isObject, type JsonObject } from '../../core/json.ts'
+import { isObject } from '../../core/json.ts'
 import { Defaulted, optional } from '../../core/schema.ts'
 import { validator } from '../../core/validation.ts'
 
@@ -96,25 +96,37 @@ export function readAdapter(value: unknown): AdapterConfig | null {
 }
 
 const MASK = /^\*{8,}$/
-const SECRETS = ['secret', 'previous_secret'] as const
 
-/** Puts secrets that came back masked in again. */
-export function restoreSecrets(value: unknown, current: AdapterConfig | null): unknown {
-  if (!isObject(value) || !isObject(value.auth) || !current?.auth) return value
-  const auth: JsonObject = { ...(value.auth as JsonObject) }
-  for (const name of SECRETS) {
-    const known = current.auth[name]
-    if (typeof auth[name] === 'string' && MASK.test(auth[name]) && known) auth[name] = known
-  }
-  return { ...value, auth }
+/** Puts what came back masked in again, wherever buckets mask: the secrets, and members named like one. */
+export function restoreMasked(sent: unknown, current: unknown): unknown {
+  if (typeof sent === 'string') return MASK.test(sent) && typeof current === 'string' ? current : sent
+  if (Array.isArray(sent))
+    return sent.map((item, i) => restoreMasked(item, Array.isArray(current) ? current[i] : undefined))
+  if (!isObject(sent)) return sent
+  return Object.fromEntries(
+    Object.entries(sent).map(([name, member]) => [
+      name,
+      restoreMasked(member, isObject(current) ? current[name] : undefined),
+    ]),
+  )
 }
 
-/** Refuses masks that stand for nothing: everybody knows them. Throws 422. */
-export function refuseMasks({ auth }: AdapterConfig): void {
-  const violations = SECRETS.filter((name) => MASK.test(auth?.[name] ?? '')).map((name) => ({
-    loc: ['body', 'source_adapter', 'auth', name],
+/** Refuses masks that stand for nothing: as secrets everybody knows them, as paths they lead nowhere. Throws 422. */
+export function refuseMasks(config: AdapterConfig): void {
+  const violations = masksIn(config, ['body', 'source_adapter']).map((loc) => ({
+    loc,
     msg: 'The masked value stands for nothing that is known here',
     type: 'value_error',
   }))
   if (violations.length > 0) throw new ValidationError(violations)
+}
+
+type Place = (string | number)[]
+
+/** Where masks are. A constant `value` is never masked by itself, so it may look like one. */
+function masksIn(value: unknown, loc: Place): Place[] {
+  if (typeof value === 'string') return MASK.test(value) && loc.at(-1) !== 'value' ? [loc] : []
+  if (Array.isArray(value)) return value.flatMap((item, i) => masksIn(item, [...loc, i]))
+  if (!isObject(value)) return []
+  return Object.entries(value).flatMap(([name, member]) => masksIn(member, [...loc, name]))
 }

@@ -13,6 +13,8 @@ const EVENTS = '/buckets/:bucket_identifier/source-adapter/events'
 const Params = Type.Object({ bucket_identifier: Type.String() })
 const EventParams = Type.Object({ bucket_identifier: Type.String(), event_key: Type.String() })
 const tags = ['buckets']
+/** What comes in are objects, so keys need what writing objects needs. */
+const WRITES = { permission: 'write', operation: 'write_data', rate_category: 'data' } as const
 
 /** Amazon sends at most 256 KB; others tell of many things at once. */
 const BODY_BYTES_MAX = 1024 * 1024
@@ -44,7 +46,7 @@ export async function sourceAdapterRoutes(
   app.post(
     `${EVENTS}/:event_key/replay`,
     {
-      config: { permission: 'write' },
+      config: WRITES,
       schema: {
         operationId:
           'replay_source_event_v1_buckets__bucket_identifier__source_adapter_events__event_key__replay_post',
@@ -98,7 +100,7 @@ function receivingRoutes(app: App, sourceAdapters: SourceAdapterService) {
   app.post(
     `${EVENTS}/push`,
     {
-      config: { permission: 'write' },
+      config: WRITES,
       bodyLimit: BODY_BYTES_MAX,
       schema: {
         operationId: 'push_source_events_v1_buckets__bucket_identifier__source_adapter_events_push_post',

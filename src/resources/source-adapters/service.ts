@@ -7,7 +7,7 @@ import { type Db, inTransaction } from '../../platform/db/db.ts'
 import type { HttpClient } from '../../platform/net/http-client.ts'
 import type { JobQueue } from '../../platform/queue/queue.ts'
 import { findBucket, requireWritable } from '../buckets/index.ts'
-import { type EventHeaders, isAuthentic } from './authenticate.ts'
+import { type EventHeaders, eventIdOf, isAuthentic } from './authenticate.ts'
 import type { FoundAdapter, SourceAdapterStore } from './config-store.ts'
 import { findEvent, insertEvents, listEvents, presentEvent, updateEvent } from './event-store.ts'
 import { ITEMS_MAX, type Reading } from './item.ts'
@@ -42,7 +42,8 @@ export class SourceAdapterService {
     const found = await adapters.find(db, bucket_id)
     if (!found || !isAuthentic(found.config, incoming.headers, incoming.bytes))
       throw new KuraError('event_not_authentic')
-    return this.#receive(found, incoming)
+    const given_id = eventIdOf(incoming.headers, { is_signed: found.config.auth?.method === 'signature' })
+    return this.#receive(found, incoming, given_id)
   }
 
   /** Events that come with an API key. Throws `source_adapter_not_found`. */
@@ -51,17 +52,21 @@ export class SourceAdapterService {
     const { bucket_id } = await findBucket(db, scope, bucket_identifier)
     const found = await adapters.find(db, bucket_id)
     if (!found) throw new KuraError('source_adapter_not_found', { resource: 'source_adapter', id: bucket_id })
-    return this.#receive({ ...found, scope }, incoming)
+    return this.#receive({ ...found, scope }, incoming, eventIdOf(incoming.headers, { is_signed: false }))
   }
 
   /** What was accepted is kept before the sender is answered; taking it in follows. */
-  async #receive({ scope, bucket_id, config }: FoundAdapter, incoming: Incoming): Promise<ReceivedEvents> {
+  async #receive(
+    { scope, bucket_id, config }: FoundAdapter,
+    incoming: Incoming,
+    given_id: string | undefined,
+  ): Promise<ReceivedEvents> {
     const { db, queue } = this.#options
     if (!config.enabled) throw new KuraError('source_adapter_disabled')
     requireWritable(await findBucket(db, scope, bucket_id))
     const envelope = incoming.parse()
     if (isObject(envelope) && envelope.Type === 'SubscriptionConfirmation') return this.#confirm(envelope)
-    const { items, ignored } = this.#read(config, envelope, incoming)
+    const { items, ignored } = this.#read(config, envelope, incoming, given_id)
     if (items.length > ITEMS_MAX) throw new KuraError('event_too_large', { limit: ITEMS_MAX })
     const event_keys = await inTransaction(db, async (trx) => {
       const keys = await insertEvents(trx, scope, bucket_id, items)
@@ -77,18 +82,18 @@ export class SourceAdapterService {
     }
   }
 
-  #read(config: FoundAdapter['config'], envelope: unknown, { headers, bytes, parse }: Incoming): Reading {
+  #read(
+    config: FoundAdapter['config'],
+    envelope: unknown,
+    { bytes, parse }: Incoming,
+    given_id: string | undefined,
+  ): Reading {
     const isSns =
       isObject(envelope) && envelope.Type === 'Notification' && typeof envelope.Message === 'string'
     const body = isSns ? parse(String(envelope.Message)) : envelope
     if (config.type === 's3_notifications') return readS3(config, body)
-    const given = [
-      isSns ? envelope.MessageId : undefined,
-      headers['webhook-id'],
-      headers['x-github-delivery'],
-      headers['x-mixpeek-delivery'],
-    ].find((id) => typeof id === 'string' && id !== '')
-    return readJson(config, body, String(given ?? sha256(bytes)))
+    const sns_id = isSns && typeof envelope.MessageId === 'string' ? envelope.MessageId : undefined
+    return readJson(config, body, sns_id || given_id || sha256(bytes))
   }
 
   /** Amazon's notification service sends nothing before its page was visited. */
