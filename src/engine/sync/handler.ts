@@ -38,7 +38,9 @@ export function runSyncJob(deps: SyncDeps): JobHandler {
       else await end(context, await new SyncRun(context).execute())
     } catch (error) {
       if (error instanceof LeaseLostError || signal.aborted) throw error
-      const isRefusal = error instanceof KuraError && error.row.status < 500
+      // With the schema that the bucket has now the run may go on.
+      const isOvertaken = error instanceof KuraError && error.code === 'bucket_schema_changed'
+      const isRefusal = error instanceof KuraError && error.row.status < 500 && !isOvertaken
       if (!isRefusal && job.attempt < ATTEMPTS_MAX) throw error
       if (isRefusal) await fail(context, error.message, { blames_connection: isOfConnection(error) })
       else await fail(context, 'The server failed; see its log.', { blames_connection: false })

@@ -32,7 +32,8 @@ export async function createUsedIndexes(db: Db, clock: Clock = systemClock): Pro
     await db.deleteFrom('filter_uses').where('hour', '<', oldest_hour).execute()
     let created = 0
     for (const wanting of await findWanting(db))
-      created += await inTransaction(db, (trx) => addIndexes(trx, wanting))
+      for (const field of wanting.fields)
+        created += await inTransaction(db, (trx) => addIndex(trx, wanting, field))
     return created
   } catch (error) {
     // Whoever comes next tries again, and need not wait for the next time.
@@ -76,27 +77,26 @@ async function findWanting(db: DbOrTrx): Promise<Wanting[]> {
   return [...wanting.values()]
 }
 
-/** As a user's PATCH would add them; fields for which the database has no room are left alone. */
-async function addIndexes(trx: Trx, { namespace_id, organization_id, fields }: Wanting): Promise<number> {
+/**
+ * As a user's PATCH would add it, unless the database has no room; one a transaction, since all writers
+ * wait while an index is built. Returns how many were made.
+ */
+async function addIndex(
+  trx: Trx,
+  { namespace_id, organization_id }: Wanting,
+  field_name: string,
+): Promise<number> {
   const scope = { organizationId: organization_id, namespaceId: namespace_id }
   const row = await lockNamespace(trx, scope, namespace_id)
-  if (row?.status !== 'ACTIVE' || row.auto_create_indexes !== 1) return 0
+  if (row?.status !== 'ACTIVE' || row.auto_create_indexes !== 1 || isProtected(field_name)) return 0
   const indexes = JSON.parse(row.payload_indexes) as PayloadIndex[]
-  const indexed = new Set(indexes.map(({ field_name }) => payloadField(field_name)))
-  const added: PayloadIndex[] = []
-  for (const field_name of fields) {
-    if (indexed.has(field_name) || isProtected(field_name)) continue
-    if (indexes.length + added.length >= INDEXES_MAX || !(await hasIndexRoom(trx, field_name))) continue
-    await ensurePayloadIndexes(trx, [field_name])
-    const type = await indexTypeOf(trx, scope, field_name)
-    added.push({ field_name, type, is_protected: false })
-  }
-  if (added.length === 0) return 0
-  const change = {
-    payload_indexes: JSON.stringify([...indexes, ...added]),
-    updated_at: timestamp(),
-  }
+  const isIndexed = indexes.some((index) => payloadField(index.field_name) === field_name)
+  if (isIndexed || indexes.length >= INDEXES_MAX || !(await hasIndexRoom(trx, field_name))) return 0
+  await ensurePayloadIndexes(trx, [field_name])
+  const type = await indexTypeOf(trx, scope, field_name)
+  const added: PayloadIndex = { field_name, type, is_protected: false }
+  const change = { payload_indexes: JSON.stringify([...indexes, added]), updated_at: timestamp() }
   await updateNamespace(trx, scope, namespace_id, change)
   await auditNamespace(trx, scope, 'namespace_updated', row, { ...row, ...change })
-  return added.length
+  return 1
 }
