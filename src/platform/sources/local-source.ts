@@ -5,7 +5,14 @@ import Type from 'typebox'
 import { KuraError } from '../../core/errors.ts'
 import { toTimestamp } from '../../core/time.ts'
 import { limitedBody } from './limited-body.ts'
-import type { OpenSource, SourceContent, SourceFile, SourceItem, SourceProvider } from './source-provider.ts'
+import type {
+  OpenSource,
+  SourceContent,
+  SourceFault,
+  SourceFile,
+  SourceItem,
+  SourceProvider,
+} from './source-provider.ts'
 import { segmentsOf } from './walk-tree.ts'
 
 /** Deeper folders are reported as faults: a listing must end. */
@@ -73,7 +80,7 @@ class LocalSource implements OpenSource {
       if (entry.isDirectory() && folders.length < max_results)
         folders.push({ id: place, name: entry.name, path: `/${place}` })
       const file = entry.isFile() && files.length < max_results && (await describe(folder, place, entry))
-      if (file) files.push(file)
+      if (file && file.kind === 'file') files.push(file)
       if (folders.length === max_results && files.length === max_results) break
     }
     return { folders, files }
@@ -135,8 +142,8 @@ class LocalSource implements OpenSource {
       const path = base === '' ? entry.name : `${base}/${entry.name}`
       if (entry.isDirectory()) yield* this.#walk(join(folder, entry.name), path, depth + 1, signal)
       else if (entry.isFile()) {
-        const file = await describe(folder, path, entry)
-        if (file) yield file
+        const item = await describe(folder, path, entry)
+        if (item) yield item
       }
     }
   }
@@ -165,10 +172,21 @@ async function openFolder(folder: string): Promise<AsyncIterable<Dirent>> {
   })
 }
 
-/** Null when the file has vanished since its folder was read. */
-async function describe(folder: string, path: string, { name }: Dirent): Promise<SourceFile | null> {
+/**
+ * Null when the file has vanished since its folder was read. Whatever else hides it is a fault: it is
+ * still there, and nobody may take it for vanished.
+ */
+async function describe(
+  folder: string,
+  path: string,
+  { name }: Dirent,
+): Promise<SourceFile | SourceFault | null> {
   const source_id = join(folder, name)
-  const facts = await lstat(source_id, { bigint: true }).catch(() => null)
+  const facts = await lstat(source_id, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null
+    return new KuraError('source_item_unreadable', { reason: 'its folder hides it' }, { cause: error })
+  })
+  if (facts instanceof KuraError) return { kind: 'fault', source_id, path, error: facts }
   if (!facts?.isFile()) return null
   return {
     kind: 'file',
