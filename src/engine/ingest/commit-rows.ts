@@ -13,6 +13,7 @@ import type { Job } from '../../platform/queue/queue.ts'
 import type { VectorIndexSpec } from '../../platform/vectors/vector-store.ts'
 import { counted, logTier } from './batch-log.ts'
 import type { IngestDeps } from './deps.ts'
+import { holdRest } from './held-work.ts'
 import type { ExtractPayload } from './payloads.ts'
 import { advance } from './plan-tier.ts'
 import { failedRow, type RowResult } from './process-rows.ts'
@@ -31,6 +32,8 @@ export type Commit = {
   elapsed_ms: number
   /** Rows of the job that are still to be done; empty: the job ends. */
   remaining: readonly string[]
+  /** Rows that this job leaves undone when it ends: the batch was canceled, or the collection is gone. */
+  undone?: readonly string[]
 }
 
 /**
@@ -75,7 +78,7 @@ async function discard({ files, log }: IngestDeps, staged: readonly StagedFile[]
 }
 
 async function write(trx: Trx, deps: IngestDeps, commit: Commit): Promise<OrphanedFile[]> {
-  const { scope, job, batch, results, remaining } = commit
+  const { scope, job, batch, results, remaining, undone = [] } = commit
   const payload = job.payload as ExtractPayload
   const { collection_id } = payload
   const key = { batch_id: batch.batch_id, tier_num: job.tier_num! }
@@ -97,8 +100,13 @@ async function write(trx: Trx, deps: IngestDeps, commit: Commit): Promise<Orphan
       : []
   if (collection_seq !== null) await recordEvents(trx, scope, writtenEvents(collection_id, commit))
   const isRunning = await store.touchBatch(trx, scope, batch)
+  if (!isRunning && undone.length > 0) await holdRest(trx, scope, job, { ...payload, rows: [...undone] })
   if (collection_seq !== null) await count(trx, deps, commit, key)
-  else await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
+  else if (isRunning) {
+    await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
+    // The rows of a collection that is gone are no work any more.
+    await advance(trx, scope, deps.effects, batch, key, { total: -(results.length + undone.length) })
+  }
   if (isRunning) await logTier(trx, scope, key, logOf(collection_id, commit))
   if (isRunning && remaining.length === 0) await settleJob(trx, scope, deps, batch, key.tier_num)
   return orphans

@@ -24,7 +24,10 @@ export type Slice = {
   next: PlanCursor | null
 }
 
-type Ask = { config: CollectionConfig; tier_num: number; cursor: PlanCursor | null }
+/** Documents of this batch, by when they were written. */
+type Written = { since: string | null; before: string | null }
+
+type Ask = { config: CollectionConfig; tier_num: number; cursor: PlanCursor | null; written: Written }
 
 /** Reads the next slice of what a collection processes in its tier. */
 export async function nextSlice(db: Db, scope: Scope, batch: RunningBatch, ask: Ask): Promise<Slice> {
@@ -74,7 +77,7 @@ async function documentSlice(
   db: Db,
   scope: Scope,
   batch: RunningBatch,
-  { config, cursor, tier_num }: Ask,
+  { config, cursor, tier_num, written }: Ask,
   filter: SourceFilter | null,
 ): Promise<Slice> {
   const { batch_id, snapshot } = batch
@@ -84,7 +87,7 @@ async function documentSlice(
   if (source >= sources.length) return { fetched: 0, listed: null, rows: [], next: null }
   const upstream_in_batch = tier_num > 0
   const listed = upstream_in_batch
-    ? await writtenByBatch(db, scope, batch, sources[source]!, after)
+    ? await writtenByBatch(db, scope, batch_id, sources[source]!, after, written)
     : await allDocuments(db, scope, sources[source]!, after)
   const ids = listed.map(({ document_id }) => document_id)
   const load = (some: string[]) => loadDocuments(db, scope, some, { batch_id, upstream_in_batch })
@@ -109,9 +112,10 @@ type Listed = { document_id: string; position: (string | number)[] }
 async function writtenByBatch(
   db: Db,
   { namespaceId }: Scope,
-  { batch_id, rerun_since }: RunningBatch,
+  batch_id: string,
   collection_id: string,
   after: PlanCursor['after'],
+  { since, before }: Written,
 ): Promise<Listed[]> {
   let query = db
     .selectFrom('documents')
@@ -122,7 +126,8 @@ async function writtenByBatch(
     .orderBy('document_seq')
     .limit(PLAN_ROWS_MAX)
   if (after) query = query.where('document_seq', '>', Number(after[0]))
-  if (rerun_since !== null) query = query.where('updated_at', '>=', rerun_since)
+  if (since !== null) query = query.where('updated_at', '>=', since)
+  if (before !== null) query = query.where('updated_at', '<', before)
   const rows = await query.execute()
   return rows.map(({ document_id, document_seq }) => ({ document_id, position: [document_seq] }))
 }

@@ -5,9 +5,18 @@ import type { Job } from '../../platform/queue/queue.ts'
 import { counted, logTier } from './batch-log.ts'
 import { commitRows } from './commit-rows.ts'
 import type { IngestDeps } from './deps.ts'
+import { holdRest } from './held-work.ts'
 import type { ExtractPayload } from './payloads.ts'
-import { scopeOf, wants } from './plan-tier.ts'
-import { failedRow, mapRow, nextRun, processRows, type RowContext, type RowResult } from './process-rows.ts'
+import { dropJob, scopeOf, wants } from './plan-tier.ts'
+import {
+  failedRow,
+  type MappedRow,
+  mapRow,
+  nextRun,
+  processRows,
+  type RowContext,
+  type RowResult,
+} from './process-rows.ts'
 import { loadDocuments, loadObjects, type SourceRow } from './rows.ts'
 import type { BatchReader, RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
@@ -35,7 +44,7 @@ export async function extractRows(
   const scope = scopeOf(job)
   const { collection_id, rows } = job.payload as ExtractPayload
   const batch = await batches.find(deps.db, scope, job.batch_id!)
-  if (!batch || !wants(batch, job)) return inTransaction(deps.db, (trx) => deps.queue.complete(trx, job))
+  if (!batch || !wants(batch, job)) return dropJob(deps, scope, job)
   if (job.attempt > 1 && rows.length > 1) return splitJob(deps, scope, batch, job)
   if (job.attempt > ROW_DEATHS_MAX) return giveUp(deps, scope, batch, job)
   if (!(await store.collectionExists(deps.db, scope, collection_id)))
@@ -47,6 +56,7 @@ export async function extractRows(
       indexes: new Map(),
       elapsed_ms: 0,
       remaining: [],
+      undone: rows,
     })
   const watch = watchForCancel(deps, batches, scope, job, signal)
   try {
@@ -90,9 +100,10 @@ async function runRows(
   let waiting = loaded.map((row) => mapRow(context, row))
   let documents = 0
   let committed_at = performance.now()
-  const commit = async (remaining: readonly string[]) => {
+  const commit = async (remaining: readonly string[], undone: readonly string[] = []) => {
     const elapsed_ms = performance.now() - committed_at
-    await commitRows(deps, { scope, job, batch, results, indexes: indexes(), elapsed_ms, remaining })
+    const rest = { remaining, undone }
+    await commitRows(deps, { scope, job, batch, results, indexes: indexes(), elapsed_ms, ...rest })
     results = []
     documents = 0
     committed_at = performance.now()
@@ -105,10 +116,12 @@ async function runRows(
     documents += done.reduce((sum, { drafts }) => sum + (drafts?.length ?? 0), 0)
     waiting = waiting.slice(run.length)
     const isDue = documents >= COMMIT_DOCUMENTS || performance.now() - committed_at > COMMIT_MS
-    if (isDue && waiting.length > 0) await commit(waiting.map(({ row }) => row.row_id))
+    if (isDue && waiting.length > 0) await commit(rowIds(waiting))
   }
-  await commit([])
+  await commit([], rowIds(waiting))
 }
+
+const rowIds = (rows: readonly MappedRow[]) => rows.map(({ row }) => row.row_id)
 
 /** Null after a cancellation: what was done before it is kept. Other aborts (a lost lease, a stop) throw. */
 async function unlessCanceled<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T | null> {
@@ -161,7 +174,7 @@ async function splitJob(deps: IngestDeps, scope: Scope, batch: RunningBatch, job
   const key = { batch_id: batch.batch_id, tier_num: job.tier_num! }
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
-    if (!(await store.touchBatch(trx, scope, batch))) return
+    if (!(await store.touchBatch(trx, scope, batch))) return holdRest(trx, scope, job)
     const single = rows.map((row) => {
       const payload: ExtractPayload = { ...rest, rows: [row] }
       return tierJob(scope, batch, key.tier_num, { kind: 'extract', payload })

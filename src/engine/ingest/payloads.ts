@@ -9,7 +9,14 @@ export type PlanCursor = { source: number; after: (string | number)[] | null }
  */
 type OfRun = { task_id?: string }
 
-export type PlanTierPayload = OfRun & { collection_id: string; cursor: PlanCursor | null }
+export type PlanTierPayload = OfRun & {
+  collection_id: string
+  cursor: PlanCursor | null
+  /** Only documents written at or after it; absent: those of the batch's retry, null: all. */
+  since?: string | null
+  /** Only documents written before it: others are read by another job. */
+  before?: string | null
+}
 
 /** Rows of one extract job: enough to fill a model's batch, few enough to lose when a worker dies. */
 export const JOB_ROWS_MAX = 64

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { newId } from '../../core/ids.ts'
 import type { Scope } from '../../core/scope.ts'
 import { timestamp } from '../../core/time.ts'
@@ -6,6 +7,7 @@ import type { Job, NewJob } from '../../platform/queue/queue.ts'
 import { counted, logTier, trimLog } from './batch-log.ts'
 import type { IngestDeps } from './deps.ts'
 import { nextSlice, type Slice } from './enumerate.ts'
+import { holdRest } from './held-work.ts'
 import { type ExtractPayload, JOB_ROWS_MAX, type PlanTierPayload, type TierPayload } from './payloads.ts'
 import type { BatchReader, RunningBatch } from './snapshot.ts'
 import * as store from './store.ts'
@@ -20,19 +22,20 @@ const PLAN_ATTEMPTS_MAX = 5
  */
 export async function planTier(deps: IngestDeps, batches: BatchReader, job: Job): Promise<void> {
   const scope = scopeOf(job)
-  const { collection_id, cursor } = job.payload as PlanTierPayload
+  const { collection_id, cursor, ...payload } = job.payload as PlanTierPayload
   const batch = await batches.find(deps.db, scope, job.batch_id!)
   const key = { batch_id: job.batch_id!, tier_num: job.tier_num! }
-  if (!batch || !wants(batch, job)) return inTransaction(deps.db, (trx) => deps.queue.complete(trx, job))
+  if (!batch || !wants(batch, job)) return dropJob(deps, scope, job)
   if (job.attempt > PLAN_ATTEMPTS_MAX) return failPlan(deps, scope, batch, job, key)
   const config = batch.snapshot.collections[collection_id]!
   const exists = await store.collectionExists(deps.db, scope, collection_id)
+  const written = { since: batch.rerun_since, before: null, ...payload }
   const slice = exists
-    ? await nextSlice(deps.db, scope, batch, { config, tier_num: key.tier_num, cursor })
+    ? await nextSlice(deps.db, scope, batch, { config, tier_num: key.tier_num, cursor, written })
     : null
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
-    if (!(await store.touchBatch(trx, scope, batch))) return
+    if (!(await store.touchBatch(trx, scope, batch))) return holdRest(trx, scope, job)
     await startOnce(trx, scope, deps, batch, key, collection_id)
     if (!slice) {
       await skipCollection(trx, scope, deps, batch, key, job.payload as PlanTierPayload)
@@ -40,7 +43,7 @@ export async function planTier(deps: IngestDeps, batches: BatchReader, job: Job)
       return
     }
     if (slice.object_ids) await markInProgress(trx, scope, slice.object_ids)
-    const jobs = jobsOf(scope, batch, key.tier_num, collection_id, slice)
+    const jobs = jobsOf(scope, batch, key.tier_num, { ...payload, collection_id }, slice)
     await deps.queue.enqueue(trx, jobs)
     await logTier(trx, scope, key, [
       `${collection_id}: read ${counted(slice.fetched, 'row')}, ${slice.rows.length} to be processed.`,
@@ -63,8 +66,27 @@ async function skipCollection(
 ): Promise<void> {
   await store.updateTierCollection(trx, scope, key, collection_id, 'SKIPPED')
   await logTier(trx, scope, key, [`${collection_id}: skipped, it was deleted.`])
-  if (cursor === null)
-    await advance(trx, scope, effects, batch, key, { total: -knownRows(batch, key.tier_num) })
+  await dropUnread(trx, scope, effects, batch, key, cursor)
+}
+
+/** Takes the rows off the progress that it knew before anybody read them, and that nobody will read. */
+async function dropUnread(
+  trx: Trx,
+  scope: Scope,
+  effects: IngestDeps['effects'],
+  batch: RunningBatch,
+  key: store.TierKey,
+  cursor: PlanTierPayload['cursor'],
+): Promise<void> {
+  if (knownRows(batch, key.tier_num) === 0) return
+  const { rows } = await trx
+    .selectFrom('batch_objects')
+    .select(sql<number>`count(*)`.as('rows'))
+    .where('namespace_id', '=', scope.namespaceId)
+    .where('batch_id', '=', key.batch_id)
+    .where('position', '>', Number(cursor?.after?.[0] ?? -1))
+    .executeTakeFirstOrThrow()
+  await advance(trx, scope, effects, batch, key, { total: -Number(rows) })
 }
 
 /** A fault outside of any row: it counts as one failure, so that tier and batch say what happened. */
@@ -75,11 +97,11 @@ async function failPlan(
   job: Job,
   key: store.TierKey,
 ): Promise<void> {
-  const { collection_id } = job.payload as PlanTierPayload
+  const { collection_id, cursor } = job.payload as PlanTierPayload
   const message = job.last_error ?? 'The worker process died while it read the source of the collection.'
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
-    if (!(await store.touchBatch(trx, scope, batch))) return
+    if (!(await store.touchBatch(trx, scope, batch))) return holdRest(trx, scope, job)
     await trx
       .insertInto('row_failures')
       .values({
@@ -100,6 +122,7 @@ async function failPlan(
       })
       .execute()
     await store.addCounters(trx, scope, key, collection_id, { rows_failed: 1 })
+    await dropUnread(trx, scope, deps.effects, batch, key, cursor)
     await logTier(trx, scope, key, [`${collection_id}: reading its source failed for good: ${message}`])
     await settleJob(trx, scope, deps, batch, key.tier_num)
   })
@@ -114,6 +137,14 @@ export const scopeOf = ({ organization_id, namespace_id }: Job): Scope => ({
 export function wants({ status, task_id }: RunningBatch, { payload }: Pick<Job, 'payload'>): boolean {
   if (status !== 'PENDING' && status !== 'IN_PROGRESS') return false
   return ((payload as TierPayload).task_id ?? task_id) === task_id
+}
+
+/** Ends a job that its batch does not want; a canceled one keeps the rest of it in mind. */
+export function dropJob({ db, queue }: IngestDeps, scope: Scope, job: Job): Promise<void> {
+  return inTransaction(db, async (trx) => {
+    await queue.complete(trx, job)
+    await holdRest(trx, scope, job)
+  })
 }
 
 async function startOnce(
@@ -151,7 +182,7 @@ function jobsOf(
   scope: Scope,
   batch: RunningBatch,
   tier_num: number,
-  collection_id: string,
+  { collection_id, ...rest }: Omit<PlanTierPayload, 'cursor'>,
   { rows, next }: Slice,
 ): NewJob[] {
   const jobs: NewJob[] = []
@@ -160,7 +191,7 @@ function jobsOf(
     jobs.push(tierJob(scope, batch, tier_num, { kind: 'extract', payload }))
   }
   if (next) {
-    const payload: PlanTierPayload = { collection_id, cursor: next }
+    const payload: PlanTierPayload = { ...rest, collection_id, cursor: next }
     const continuation = tierJob(scope, batch, tier_num, { kind: 'plan_tier', payload })
     jobs.splice(Math.ceil(jobs.length / 2), 0, continuation)
   }

@@ -23,6 +23,7 @@ export async function startBatch(trx: Trx, scope: Scope, deps: TierDeps, batch: 
         source_collection_ids: JSON.stringify(sourcesOf(ids, tier_num, snapshot, inBatch)),
         jobs_open: 0,
         retry_rows: null,
+        held_jobs: null,
         started_at: null,
         completed_at: null,
       })),

@@ -110,6 +110,7 @@ type TierChange = {
   parent_task_id?: string | null
   jobs_open?: number
   retry_rows?: string | null
+  held_jobs?: string | null
 }
 
 /** Sets when the tier ended if the new status says so. */

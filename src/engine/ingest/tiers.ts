@@ -5,6 +5,7 @@ import { inParts } from '../../platform/derived-index/parts.ts'
 import type { JobQueue, NewJob } from '../../platform/queue/queue.ts'
 import { logTier } from './batch-log.ts'
 import type { Effects } from './deps.ts'
+import { countHeldRows, type HeldJob, readHeld } from './held-work.ts'
 import { collectionOutcome, tierOutcome } from './outcome.ts'
 import {
   type ExtractPayload,
@@ -78,6 +79,7 @@ async function openTier(
 ): Promise<void> {
   const { batch_id, task_id: batch_task_id, snapshot } = batch
   const parent_task_id = await parentTask(trx, scope, key)
+  const jobs = await firstJobs(trx, scope, batch, key, collection_ids)
   const task_id = newId.tierTask()
   await effects.insertTask(trx, scope, {
     task_type: 'engine_feature_extractor_run',
@@ -85,15 +87,15 @@ async function openTier(
     namespace_id: scope.namespaceId,
     inputs: [batch_id],
     additional_data: { batch_id, tier_num: key.tier_num, parent_task_id, collection_ids },
-    total: knownRows(batch, key.tier_num) * collection_ids.length || null,
+    total: knownRows(batch, key.tier_num) * collection_ids.length || countHeldRows(jobs) || null,
   })
-  const jobs = await firstJobs(trx, scope, batch, key, collection_ids)
   await logTier(trx, scope, key, [`Started as task ${task_id}: ${named(batch, collection_ids)}.`])
   await store.updateTier(trx, scope, key, {
     task_id,
     parent_task_id,
     jobs_open: jobs.length,
     retry_rows: null,
+    held_jobs: null,
     // A batch that runs again has been in progress before.
     ...(batch.rerun_since !== null && { status: 'IN_PROGRESS' }),
   })
@@ -108,6 +110,8 @@ async function openTier(
     additional_data: { current_tier: key.tier_num, total_tiers: snapshot.tiers.length },
   })
   await queue.enqueue(trx, jobs)
+  // A tier that was canceled may have had nothing left but its end.
+  if (jobs.length === 0) await endTier(trx, scope, { queue, effects }, batch, key)
 }
 
 /**
@@ -130,15 +134,17 @@ async function firstJobs(
   collection_ids: readonly string[],
 ): Promise<NewJob[]> {
   const { tier_num } = key
+  const tiers = await store.listTiers(trx, scope, key.batch_id)
+  const tier = tiers.find((one) => one.tier_num === tier_num)
+  // A tier that a cancellation kept from its start reads everything; one that ran before, what is new.
+  const since = tier?.task_id ? batch.rerun_since : null
   const plan = (collection_id: string) => {
-    const payload: PlanTierPayload = { collection_id, cursor: null }
+    const payload: PlanTierPayload = { collection_id, cursor: null, since }
     return tierJob(scope, batch, tier_num, { kind: 'plan_tier', payload })
   }
   const isFirstAgain = batch.rerun_since !== null && tier_num === 0
   const plans = isFirstAgain ? [] : collection_ids.map(plan)
   if (batch.rerun_since === null) return plans
-  const tiers = await store.listTiers(trx, scope, key.batch_id)
-  const tier = tiers.find((one) => one.tier_num === tier_num)
   const retry = JSON.parse(tier?.retry_rows ?? '{}') as RetryRows
   const retries = Object.entries(retry).flatMap(([collection_id, retry_counts]) =>
     [...inParts(Object.keys(retry_counts), JOB_ROWS_MAX)].map((rows) => {
@@ -146,7 +152,17 @@ async function firstJobs(
       return tierJob(scope, batch, tier_num, { kind: 'extract', payload })
     }),
   )
-  return [...plans, ...retries]
+  const held = readHeld(tier?.held_jobs ?? null).map((job) =>
+    tierJob(scope, batch, tier_num, goesOn(job, since)),
+  )
+  return [...plans, ...retries, ...held]
+}
+
+/** What a cancellation cut off goes on where it was; what was written since is read by a job of its own. */
+function goesOn({ kind, payload }: HeldJob, rerun_since: string | null): HeldJob {
+  if (kind !== 'plan_tier') return { kind, payload }
+  const { before = null } = payload as PlanTierPayload
+  return { kind, payload: { ...payload, before: before ?? rerun_since } as PlanTierPayload }
 }
 
 /** Retry counts by row id, by collection. */

@@ -158,6 +158,8 @@ type FoundationTables = {
     jobs_open: number
     /** Failed rows that run again when the tier starts: retry counts by row id, by collection. */
     retry_rows: Json | null
+    /** What a cancellation cut off (HeldJob[]), until a retry goes on with it. */
+    held_jobs: Json | null
     started_at: Instant | null
     completed_at: Instant | null
   }

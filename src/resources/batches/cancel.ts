@@ -2,6 +2,7 @@ import type { OrganizationScope, Scope } from '../../core/scope.ts'
 import { isTerminal, TERMINAL_STATUSES } from '../../core/task-status.ts'
 import { timestamp } from '../../core/time.ts'
 import { logTier } from '../../engine/ingest/batch-log.ts'
+import { hold, takeJobs } from '../../engine/ingest/held-work.ts'
 import { listTiers } from '../../engine/ingest/store.ts'
 import type { Trx } from '../../platform/db/db.ts'
 import { changeBatchStats } from '../buckets/index.ts'
@@ -9,8 +10,8 @@ import { type CancelTask, type TaskRow, updateTask } from '../tasks/index.ts'
 import * as store from './store.ts'
 
 /**
- * Stops a batch: waiting jobs go, running ones stop at their next row and commit what they have.
- * Documents that are written stay. A batch that has ended is left alone.
+ * Stops a batch: waiting jobs are held back for a retry, running ones stop at their next row and commit
+ * what they have. Documents that are written stay. A batch that has ended is left alone.
  */
 export async function cancelBatch(trx: Trx, scope: Scope, batch_id: string): Promise<void> {
   const batch = await store.findBatch(trx, scope, { batch_id }, { lock: true })
@@ -26,12 +27,8 @@ export async function cancelBatch(trx: Trx, scope: Scope, batch_id: string): Pro
       .where('status', 'not in', TERMINAL_STATUSES)
       .execute()
   }
-  await trx
-    .deleteFrom('jobs')
-    .where('namespace_id', '=', scope.namespaceId)
-    .where('batch_id', '=', batch_id)
-    .where('status', 'in', ['queued', 'delayed'])
-    .execute()
+  const key = { batch_id, tier_num: batch.current_tier ?? 0 }
+  await hold(trx, scope, key, await takeJobs(trx, scope, batch_id, 'waiting'))
   const tiers = await listTiers(trx, scope, batch_id)
   for (const { tier_num, completed_at } of tiers)
     if (completed_at === now) await logTier(trx, scope, { batch_id, tier_num }, ['Canceled.'])

@@ -3,7 +3,8 @@ import type { Scope } from '../../core/scope.ts'
 import type { TaskStatus } from '../../core/task-status.ts'
 import { timestamp } from '../../core/time.ts'
 import { counted, logTier } from '../../engine/ingest/batch-log.ts'
-import { addCounters } from '../../engine/ingest/store.ts'
+import { countHeldRows, hold, readHeld, takeJobs } from '../../engine/ingest/held-work.ts'
+import { addCounters, listTiers } from '../../engine/ingest/store.ts'
 import { type RetryRows, startTier, type TierDeps } from '../../engine/ingest/tiers.ts'
 import type { Trx } from '../../platform/db/db.ts'
 import { inParts } from '../../platform/derived-index/parts.ts'
@@ -23,7 +24,10 @@ type Failure = {
   retry_count: number
 }
 
-/** Reopens an ended batch for those of its failed rows that the request means; without any it stays as it is. */
+/**
+ * Reopens an ended batch for those of its failed rows that the request means, and for all that a
+ * cancellation kept from running; without any it stays as it is.
+ */
 export async function retryFailures(
   trx: Trx,
   scope: Scope,
@@ -37,12 +41,14 @@ export async function retryFailures(
   const retried_count = [...rows.values()].reduce((sum, some) => sum + countRows(some), 0)
   const counts = { retried_count, skipped_count: failures.length - chosen.length }
   const { batch_id } = batch
-  if (retried_count === 0) {
+  const cut = await cutTier(trx, scope, batch)
+  if (retried_count === 0 && cut === null) {
     const status = batch.status as TaskStatus
     return { batch_id, status, ...counts, message: 'No failed rows match the request.' }
   }
-  const task_id = await reopen(trx, scope, batch, retried_count)
-  const first = Math.min(...rows.keys())
+  const left = cut === null ? 0 : await takeLeft(trx, scope, batch, cut)
+  const task_id = await reopen(trx, scope, batch, retried_count + left)
+  const first = Math.min(...rows.keys(), cut ?? Number.POSITIVE_INFINITY)
   await resetTiers(trx, scope, batch_id, first)
   for (const [tier_num, some] of rows) await takeBack(trx, scope, { batch_id, tier_num }, some)
   await markObjects(trx, scope, chosen)
@@ -51,7 +57,7 @@ export async function retryFailures(
   const { rerun_since } = running
   await store.updateBatch(trx, scope, batch_id, { rerun_since, progress_at: rerun_since })
   await logTier(trx, scope, { batch_id, tier_num: first }, [
-    `Retried as task ${task_id}: ${counted(retried_count, 'failed row')}.`,
+    `Retried as task ${task_id}: ${counted(retried_count, 'failed row')}${cut === null ? '' : `, and on from where it was canceled`}.`,
   ])
   await startTier(trx, scope, deps, running, first)
   return {
@@ -59,8 +65,37 @@ export async function retryFailures(
     status: 'IN_PROGRESS',
     task_id,
     ...counts,
-    message: `Retrying ${counted(retried_count, 'failed row')}.`,
+    message: `Retrying ${counted(retried_count, 'failed row')}${cut === null ? '' : '; what was canceled goes on'}.`,
   }
+}
+
+/**
+ * The tier in which a canceled batch goes on, which is the one after the last when all of them had
+ * ended; null for a batch that was not canceled, or before the work of those was kept.
+ */
+async function cutTier(trx: Trx, scope: Scope, { batch_id, status }: store.BatchRow): Promise<number | null> {
+  if (status !== 'CANCELED') return null
+  const tiers = await listTiers(trx, scope, batch_id)
+  if (tiers.every(({ held_jobs }) => held_jobs === null)) return null
+  return tiers.find((tier) => tier.status === 'CANCELED')?.tier_num ?? tiers.length
+}
+
+/**
+ * Takes over what the canceled run had not done, also from jobs that have not noticed the cancellation
+ * yet: those can commit nothing any more. Returns how many of its rows are known.
+ */
+async function takeLeft(trx: Trx, scope: Scope, batch: store.BatchRow, tier_num: number): Promise<number> {
+  const { batch_id, submitted_at } = batch
+  const running = await takeJobs(trx, scope, batch_id, 'running')
+  await hold(trx, scope, { batch_id, tier_num }, running)
+  // What a client has changed since it submitted the batch stays a draft.
+  await store.setObjectStatuses(trx, scope, batch_id, {
+    from: ['DRAFT'],
+    to: 'IN_PROGRESS',
+    unchanged_since: submitted_at,
+  })
+  const tier = (await listTiers(trx, scope, batch_id)).find((one) => one.tier_num === tier_num)
+  return countHeldRows(readHeld(tier?.held_jobs ?? null))
 }
 
 function listFailures(trx: Trx, { namespaceId }: Scope, batch_id: string): Promise<Failure[]> {

@@ -184,7 +184,7 @@ export async function setObjectStatuses(
   trx: Trx,
   { namespaceId }: Scope,
   batch_id: string,
-  { from, to }: { from?: string[]; to: string },
+  { from, to, unchanged_since = null }: { from?: string[]; to: string; unchanged_since?: string | null },
 ): Promise<void> {
   const held = trx
     .selectFrom('objects')
@@ -205,6 +205,7 @@ export async function setObjectStatuses(
     .where('namespace_id', '=', namespaceId)
     .where('object_id', 'in', chosen)
   if (from) query = query.where('status', 'in', from)
+  if (unchanged_since !== null) query = query.where('updated_at', '<=', unchanged_since)
   await query.execute()
 }
 

@@ -8,6 +8,7 @@ import { processing } from './0006-processing.ts'
 import { objects } from './0007-objects.ts'
 import { storage } from './0008-storage.ts'
 import { filterUses } from './0009-filter-uses.ts'
+import { heldWork } from './0010-held-work.ts'
 
 /** In order, listed by hand. A released migration never changes; what is wrong with it is mended by a later one. */
 export const migrations: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   objects,
   storage,
   filterUses,
+  heldWork,
 ]
