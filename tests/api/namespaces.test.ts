@@ -256,10 +256,11 @@ for (const dialect of DIALECTS) {
     assert.equal((await request('GET', '/v1/namespaces/gone')).status, 404)
     assert.equal((await request('GET', `/v1/buckets/${gone.bucket_id}`)).status, 404)
     const after = await tableContents(deps.db)
-    // Webhooks belong to the organization; the others tell of the past.
+    // Webhooks and connections belong to the organization; the others tell of the past.
     const outliving = [
       ...KEPT_TABLES,
       'webhooks',
+      'connections',
       'audit_events',
       'sqlite_sequence',
       'vector_changes',
