@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Db, inTransaction } from '../../src/platform/db/db.ts'
 import { cleanUploads, purgeUploads } from '../../src/resources/uploads/index.ts'
+import { ResumableUploads } from '../../src/resources/uploads/tus/resumable.ts'
 import { makePng } from '../support/media.ts'
 import { DIALECTS, type TestApp, testApp } from '../support/test-app.ts'
 
@@ -39,6 +42,15 @@ for (const dialect of DIALECTS) {
     const confirm = (id: string) => app.request('POST', `/v1/buckets/${bucket}/uploads/${id}/confirm`)
     const get = async (id: string) => (await app.request('GET', `/v1/buckets/${bucket}/uploads/${id}`)).body
 
+    async function scopeOf(upload_id: string) {
+      const { organization_id, namespace_id } = await app.deps.db
+        .selectFrom('uploads')
+        .select(['organization_id', 'namespace_id'])
+        .where('upload_id', '=', upload_id)
+        .executeTakeFirstOrThrow()
+      return { organizationId: organization_id, namespaceId: namespace_id }
+    }
+
     test('bytes that were acknowledged while the upload expires are kept and can be confirmed', async () => {
       const { upload_id, presigned_url } = await create()
       const bytes = await png()
@@ -62,15 +74,68 @@ for (const dialect of DIALECTS) {
       assert.equal((await confirm(upload_id)).body.status, 'COMPLETED')
     })
 
+    test('a confirmation that loses its bytes to later ones confirms those', async (t) => {
+      const { upload_id, presigned_url } = await create()
+      await put(presigned_url, await png())
+      const later = await png()
+      const { objects } = app.deps.uploads.context
+      const createWith = objects.createWith.bind(objects)
+      let calls = 0
+      t.mock.method(objects, 'createWith', async (...given: Parameters<typeof createWith>) => {
+        if (calls++ === 0) assert.equal((await put(presigned_url, later)).status, 200)
+        return createWith(...given)
+      })
+      const { status, body } = await confirm(upload_id)
+      assert.equal(status, 200, JSON.stringify(body))
+      assert.equal(body.file_hash, createHash('sha256').update(later).digest('hex'))
+    })
+
+    test('a confirmation that another one overtakes gives the same answer', async (t) => {
+      const bytes = await png()
+      const first = await create()
+      await put(first.presigned_url, bytes)
+      await confirm(first.upload_id)
+      const { upload_id, presigned_url } = await create()
+      await put(presigned_url, bytes)
+      const { objects } = app.deps.uploads.context
+      const createWith = objects.createWith.bind(objects)
+      let calls = 0
+      t.mock.method(objects, 'createWith', async (...given: Parameters<typeof createWith>) => {
+        // The other one finds the bytes to be known and drops these.
+        if (calls++ === 0) assert.equal((await confirm(upload_id)).body.is_duplicate, true)
+        return createWith(...given)
+      })
+      const { status, body } = await confirm(upload_id)
+      assert.equal(status, 200, JSON.stringify(body))
+      assert.equal(body.duplicate_of_upload_id, first.upload_id)
+    })
+
+    test('a copy of bytes whose upload is removed while they are read is dropped', async (t) => {
+      const body = {
+        bucket_name: 'archive',
+        bucket_schema: { properties: { note: { type: 'text' } } },
+        storage_class: 'archive',
+      }
+      await app.request('POST', '/v1/buckets', { body })
+      const { uploads, blobs, db } = app.deps
+      const scope = await scopeOf((await create()).upload_id)
+      const resumable = new ResumableUploads(uploads, scope, 'archive')
+      const bytes = Buffer.alloc(200_000, 'kept for long\n')
+      const upload_id = await resumable.create({ filename: 'n.txt', filetype: 'text/plain' }, bytes.length)
+      await resumable.append(upload_id, 0, Readable.from([bytes]))
+      const read = blobs.read.bind(blobs)
+      t.mock.method(blobs, 'read', async (...given: Parameters<typeof read>) => {
+        await db.deleteFrom('uploads').where('upload_id', '=', upload_id).execute()
+        return read(...given)
+      })
+      await assert.rejects(resumable.finish(upload_id), { code: 'upload_not_found' })
+      for await (const { key } of blobs.list('files/')) assert.fail(key)
+    })
+
     test('bytes that arrive while their bucket is deleted leave no file behind', async () => {
       const dying = await makeBucket()
       const { upload_id, presigned_url } = await create(dying)
-      const { organization_id, namespace_id } = await app.deps.db
-        .selectFrom('uploads')
-        .select(['organization_id', 'namespace_id'])
-        .where('upload_id', '=', upload_id)
-        .executeTakeFirstOrThrow()
-      const scope = { organizationId: organization_id, namespaceId: namespace_id }
+      const scope = await scopeOf(upload_id)
       const { files, db } = app.deps
       const bytes = await png()
       let sent: ReturnType<typeof put> | undefined

@@ -88,6 +88,24 @@ test('bytes go straight to the object store and are verified when they are confi
   assert.deepEqual(await keys('files/'), [file.storage_key])
 })
 
+test('bytes that are replaced after they were measured are measured again', options, async (t) => {
+  const bytes = Buffer.from(await makePng(33, 3))
+  const upload = await create({ file_size_bytes: bytes.length })
+  assert.equal((await put(upload.presigned_url, bytes)).status, 200)
+  const { blobs } = app.deps
+  const size = blobs.size.bind(blobs)
+  const replaced = t.mock.method(blobs, 'size', async (key: string) => {
+    const measured = await size(key)
+    await put(upload.presigned_url, Buffer.concat([bytes, Buffer.alloc(9)]))
+    return measured
+  })
+  const refused = await confirm(upload.upload_id)
+  assert.deepEqual([refused.status, refused.body.error?.code], [400, 'size_mismatch'])
+  replaced.mock.restore()
+  await put(upload.presigned_url, bytes)
+  assert.equal((await confirm(upload.upload_id)).body.status, 'COMPLETED')
+})
+
 test('a resumable upload becomes a multipart upload and stays where it arrived', options, async () => {
   const bytes = Buffer.alloc(2 * LARGE, 'text in lines\n')
   const headers = { authorization: `Bearer ${app.key}`, 'tus-resumable': '1.0.0' }

@@ -53,6 +53,9 @@ export async function adoptBytes(
     }
     await store.updateUpload(trx, scope, row.upload_id, change)
     return { ...now, ...change }
+  }).catch(async (error: unknown) => {
+    if (!isInPlace) await files.discard([staged])
+    throw error
   })
   if (!isInPlace && after.file_id !== staged.file_id) await files.discard([staged])
   else if (!isInPlace && row.kind === 'tus') await files.deleteBytes([{ storage_key: row.storage_key }])

@@ -38,11 +38,15 @@ export async function requireBytes(
   if (isPast(row.expires_at, Date.now(), GRACE_MS)) throw new KuraError('upload_expired')
   const actual = await arrivedBytes(context, scope, row)
   if (actual === null) throw new KuraError(isPast(row.expires_at) ? 'upload_expired' : 'upload_bytes_missing')
-  for (const expected of [row.file_size_bytes, file_size_bytes]) {
+  checkSize(actual, row.file_size_bytes, file_size_bytes)
+  return actual
+}
+
+function checkSize(actual: number, ...expected_sizes: (number | null | undefined)[]): void {
+  for (const expected of expected_sizes) {
     if (typeof expected === 'number' && expected !== actual)
       throw new KuraError('size_mismatch', { actual, expected })
   }
-  return actual
 }
 
 /**
@@ -68,7 +72,7 @@ export async function confirmUpload(
   }
 }
 
-/** Null: the upload has other bytes by now. */
+/** Null: the upload has other bytes by now, or another request has ended it. */
 async function confirmBytes(
   context: UploadContext,
   scope: Scope,
@@ -85,6 +89,8 @@ async function confirmBytes(
     await context.files.deleteBytes(orphans)
     return done
   } catch (error) {
+    const now = await store.findUpload(context.db, scope, row.upload_id)
+    if (!isOpen(now) || now.file_id !== adopted.file_id) return null
     await unadopt(context, scope, adopted)
     throw error
   }
@@ -92,9 +98,11 @@ async function confirmBytes(
 
 function checkContent(
   row: UploadRow,
-  file: { sha256: string },
-  { etag, file_hash }: ConfirmUploadBody,
+  file: { sha256: string; size_bytes: number },
+  { etag, file_hash, file_size_bytes }: ConfirmUploadBody,
 ): void {
+  // Again: through a presigned URL of a store they may have been replaced before they were read.
+  checkSize(file.size_bytes, row.file_size_bytes, file_size_bytes)
   const bare = etag?.trim().replace(/^(?:W\/)?"?|"$/g, '')
   if (bare && row.etag !== null && bare.toLowerCase() !== row.etag)
     throw new KuraError('etag_mismatch', { actual: row.etag })
