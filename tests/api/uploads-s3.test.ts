@@ -93,17 +93,18 @@ test('bytes that are replaced after they were measured are measured again', opti
   const upload = await create({ file_size_bytes: bytes.length })
   assert.equal((await put(upload.presigned_url, bytes)).status, 200)
   const { blobs } = app.deps
-  const size = blobs.size.bind(blobs)
-  const replaced = t.mock.method(blobs, 'size', async (key: string) => {
-    const measured = await size(key)
+  const read = blobs.read.bind(blobs)
+  const replaced = t.mock.method(blobs, 'read', async (...given: Parameters<typeof read>) => {
     await put(upload.presigned_url, Buffer.concat([bytes, Buffer.alloc(9)]))
-    return measured
+    return read(...given)
   })
   const refused = await confirm(upload.upload_id)
   assert.deepEqual([refused.status, refused.body.error?.code], [400, 'size_mismatch'])
   replaced.mock.restore()
   await put(upload.presigned_url, bytes)
   assert.equal((await confirm(upload.upload_id)).body.status, 'COMPLETED')
+  await cleanUploads(app.deps, Date.now() + 2 * 3600_000)
+  assert.deepEqual(await keys('uploads/'), [])
 })
 
 test('a resumable upload becomes a multipart upload and stays where it arrived', options, async () => {
