@@ -132,6 +132,17 @@ for (const dialect of DIALECTS) {
       for await (const { key } of blobs.list('files/')) assert.fail(key)
     })
 
+    test('requests that race do not pass the limit of open uploads', async () => {
+      const limited = await makeBucket()
+      const body = { uploads: Array.from({ length: 5 }, () => MEMBERS) }
+      const answers = await Promise.all(
+        Array.from({ length: 12 }, () =>
+          app.request('POST', `/v1/buckets/${limited}/uploads/batch`, { body }),
+        ),
+      )
+      assert.equal(answers.filter(({ status }) => status === 200).length, 4)
+    })
+
     test('bytes that arrive while their bucket is deleted leave no file behind', async () => {
       const dying = await makeBucket()
       const { upload_id, presigned_url } = await create(dying)

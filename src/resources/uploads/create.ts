@@ -45,6 +45,7 @@ export async function createUploads(
   )
   const internal_id = await store.findInternalId(db, scope)
   return inTransaction(db, async (trx) => {
+    await store.lockOpen(trx, scope)
     const open = await store.countOpen(trx, scope, bucket.bucket_id)
     requireRoom('open_uploads_per_bucket', open.bucket + checked.length, limits)
     requireRoom('open_uploads', open.all + checked.length, limits)

@@ -53,6 +53,14 @@ export async function deleteUploads(
     .execute()
 }
 
+/** Lets those who count open uploads before they add some come one after the other. SQLite has one writer. */
+export async function lockOpen(trx: Trx, { organizationId }: Scope): Promise<void> {
+  if (dialect(trx) === 'sqlite') return
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`open uploads ${organizationId}`}, 0))`.execute(
+    trx,
+  )
+}
+
 /** Open uploads of the organization, and of one bucket. */
 export async function countOpen(
   db: DbOrTrx,
