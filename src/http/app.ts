@@ -59,6 +59,8 @@ declare module 'fastify' {
     caller: Caller
     scope: Scope
     page: PageRequest
+    /** Why the body could not be read. */
+    bodyFault: Error | undefined
   }
   interface FastifySchema {
     operationId?: string

@@ -8,15 +8,18 @@ const JSON_DEPTH_MAX = 64
 
 /**
  * Reads JSON bodies whatever Content-Type says (clients and curl send several, or none), and an
- * empty body as no body. Refuses what one of the two databases could not store.
+ * empty body as no body. What cannot be read, or one of the two databases could not store, is kept as
+ * `request.bodyFault`: who may not use the route is told that first (contract, order of checks).
  */
 export function registerBodyParser(app: App): void {
   app.removeAllContentTypeParsers()
-  const parse: FastifyBodyParser<Buffer> = (_request, bytes, done) => {
+  app.decorateRequest('bodyFault')
+  const parse: FastifyBodyParser<Buffer> = (request, bytes, done) => {
     try {
       done(null, parseBody(decodeBody(bytes)))
     } catch (error) {
-      done(error as Error)
+      request.bodyFault = error as Error
+      done(null, undefined)
     }
   }
   app.addContentTypeParser('*', { parseAs: 'buffer' }, parse)

@@ -35,19 +35,21 @@ export function registerValidation(app: App, options: Options): void {
   app.decorateRequest('page')
   app.addHook('preValidation', async (request) => {
     if (request.is404) return
+    const { permission } = request.routeOptions.config
+    if (permission !== undefined) requirePermission(request.caller, permission)
     // PostgreSQL has no such character: no name or value holds it, and asking for one is an error there.
     if (request.url.includes('%00')) throw valueError(['path'], 'URLs may not contain the character U+0000')
-    if (request.routeOptions.config.permission !== undefined) await authorize(request, options)
+    if (permission !== undefined) await authorize(request, options)
+    if (request.bodyFault) throw request.bodyFault
     checkShape(request)
   })
 }
 
-/** Permission, namespace, scopes of the key: after this, what the request may touch stands in `request.scope`. */
+/** Namespace and scopes of the key: after this, what the request may touch stands in `request.scope`. */
 async function authorize(request: FastifyRequest, { namespaces, resources }: Options): Promise<void> {
-  const { permission, scope = 'namespace', access } = request.routeOptions.config
+  const { scope = 'namespace', access } = request.routeOptions.config
   const { caller } = request
   const { organizationId } = caller
-  requirePermission(caller, permission!)
   const namespaceId = scope === 'namespace' ? await namespaceOf(request, namespaces, resources) : ''
   request.scope = { organizationId, namespaceId, actor: actorOf(request) }
   if (caller.scopes.length === 0) return

@@ -181,11 +181,16 @@ for (const dialect of DIALECTS) {
     const needsMore = ({ permission }: { permission?: string | undefined }) =>
       permission === 'write' || permission === 'delete'
     await everyWriterRefuses({ key: 'sk_reader', body: {} }, 403, 'permission_denied', needsMore)
+    await everyWriterRefuses({ key: 'sk_reader', raw: '{' }, 403, 'permission_denied', needsMore)
+    const nul = await request('POST', `${objects}%00`, { key: 'sk_reader', raw: '{' })
+    assert.equal(nul.status, 404, 'a path that no route has')
+    const hidden = await request('DELETE', `${objects}/a%00b`, { key: 'sk_reader' })
+    assert.equal(hidden.status, 403)
     await changesNothing(async () => {
       for (const { config, method, url } of kura.app.routeTable.routes) {
         if (config?.permission === undefined || config.scope === 'organization') continue
         const path = url.replace(/:(\w+)/g, (_, name: string) => idOf(name))
-        const answer = await request(method as Method, path, { namespace: 'nowhere', body: {} })
+        const answer = await request(method as Method, path, { namespace: 'nowhere', raw: '{' })
         assert.equal(answer.status, 404, `${method} ${path}`)
         assert.equal(answer.body.error.code, 'namespace_not_found')
       }
