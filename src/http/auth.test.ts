@@ -18,8 +18,8 @@ const caller: Caller = {
 test('a key is believed for five seconds and never longer than it lives', () => {
   let now_ms = 1_000_000
   const callers = new CallerCache({ now: () => now_ms })
-  callers.set('Bearer a', caller)
-  callers.set('Bearer b', { ...caller, expires_at_ms: now_ms + 2000 })
+  callers.set('Bearer a', caller, callers.begin())
+  callers.set('Bearer b', { ...caller, expires_at_ms: now_ms + 2000 }, callers.begin())
   now_ms += 1999
   assert.ok(callers.get('Bearer a') && callers.get('Bearer b'))
   now_ms += 1
@@ -33,7 +33,23 @@ test('a key is believed for five seconds and never longer than it lives', () => 
 
 test('after a change of keys nobody is believed without being looked up', () => {
   const callers = new CallerCache()
-  callers.set('Bearer a', caller)
+  callers.set('Bearer a', caller, callers.begin())
   callers.expire()
+  assert.equal(callers.get('Bearer a'), undefined)
+})
+
+test('what a slow look-up found counts from its begin, and not at all when keys changed meanwhile', () => {
+  let now_ms = 1_000_000
+  const callers = new CallerCache({ now: () => now_ms })
+  const slow = callers.begin()
+  now_ms += 4000
+  callers.set('Bearer a', caller, slow)
+  now_ms += 999
+  assert.ok(callers.get('Bearer a'))
+  now_ms += 1
+  assert.equal(callers.get('Bearer a'), undefined)
+  const overtaken = callers.begin()
+  callers.expire()
+  callers.set('Bearer a', caller, overtaken)
   assert.equal(callers.get('Bearer a'), undefined)
 })

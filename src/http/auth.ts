@@ -36,9 +36,10 @@ export function registerAuth(app: App, { findCaller, callers, failures_per_minut
       ? 0
       : (failures?.wait_s(request.ip, failures_per_minute) ?? 0)
     if (retry_after > 0) return done(new KuraError('too_many_wrong_keys', { retry_after }))
+    const look_up = callers.begin()
     findCaller(sha256(key)).then((caller) => {
       if (caller) {
-        callers.set(authorization, caller)
+        callers.set(authorization, caller, look_up)
         return done(admit(request, caller))
       }
       failures?.take(request.ip, failures_per_minute)
@@ -74,10 +75,13 @@ function bearerKey(header: string): string | null {
   return null
 }
 
+type LookUp = { at_ms: number; generation: number }
+
 /** Callers by their header, so that a request of a known key hashes nothing and asks nobody. */
 export class CallerCache {
   readonly #known = new Map<string, { caller: Caller; until_ms: number }>()
   readonly #clock: Clock
+  #generation = 0
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock
@@ -93,9 +97,16 @@ export class CallerCache {
     return this.#known.has(authorization)
   }
 
-  set(authorization: string, caller: Caller): void {
+  /** Begins a look-up of a key; `set` wants what this returns. */
+  begin(): LookUp {
+    return { at_ms: this.#clock.now(), generation: this.#generation }
+  }
+
+  /** What a look-up found counts from its begin on: a key may have been revoked while it went on. */
+  set(authorization: string, caller: Caller, { at_ms, generation }: LookUp): void {
     if (this.#known.size >= CALLER_CACHE_MAX) this.#known.clear()
-    const until_ms = Math.min(this.#clock.now() + CALLER_CACHE_MS, caller.expires_at_ms)
+    const isStale = generation !== this.#generation
+    const until_ms = isStale ? 0 : Math.min(at_ms + CALLER_CACHE_MS, caller.expires_at_ms)
     this.#known.set(authorization, { caller, until_ms })
   }
 
@@ -105,6 +116,7 @@ export class CallerCache {
 
   /** After a change of keys or users, so that it holds at once in this process; others follow within 5 s. */
   expire(): void {
+    this.#generation++
     for (const entry of this.#known.values()) entry.until_ms = 0
   }
 }
