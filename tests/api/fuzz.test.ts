@@ -150,6 +150,10 @@ for (const dialect of DIALECTS) {
       object_identifier: tenant.object_id,
       collection_identifier: tenant.collection_id,
       namespace_identifier: tenant.namespace_id,
+      connection_identifier: tenant.connection_id,
+      identifier: tenant.webhook_id,
+      extractor_id: 'text_extractor_v1',
+      feature_extractor_id: 'text_extractor_v1',
       batch_id: tenant.draft_batch_id,
     }
     const parts = url.split('/').map((part): fc.Arbitrary<string> => {

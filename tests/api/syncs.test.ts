@@ -185,6 +185,28 @@ for (const dialect of DIALECTS) {
     assert.equal((await request('PATCH', path, { body: { is_active: true } })).body.paused, false)
   })
 
+  test(`null clears what may be absent, and says nothing about settings that always have a value (${dialect})`, async (t) => {
+    const { request, bucket_id, sync, put, run } = await localSync(t, dialect)
+    const settings = { batch_size: 7, deletion_policy: 'delete', description: 'x', metadata: { a: 1 } }
+    const { sync_config_id } = await sync(settings)
+    const path = `/v1/buckets/${bucket_id}/syncs/${sync_config_id}`
+    const nothing = Object.fromEntries(
+      [
+        ...['description', 'metadata', 'polling_interval_seconds', 'batch_size', 'skip_batch_submission'],
+        ...['file_filters', 'schedule', 'deletion_policy', 'skip_duplicates'],
+        ...['max_objects_per_run', 'batch_chunk_size'],
+      ].map((member) => [member, null]),
+    )
+    const { status, body } = await request('PATCH', path, { body: nothing })
+    assert.equal(status, 200, JSON.stringify(body))
+    assert.deepEqual(
+      [body.batch_size, body.deletion_policy, body.metadata, 'description' in body],
+      [7, 'delete', { a: 1 }, false],
+    )
+    await put('a.txt', 'a')
+    assert.equal((await run(sync_config_id)).counts.created, 1)
+  })
+
   test(`modes in both spellings, and one_time ends COMPLETED yet can be triggered (${dialect})`, async (t) => {
     const { put, sync, run, get } = await localSync(t, dialect)
     await put('a.txt', 'a')

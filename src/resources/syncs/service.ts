@@ -131,7 +131,7 @@ export class SyncService {
     if (wanted && wanted !== 'ACTIVE' && wanted !== 'SUSPENDED')
       throw valueError(['body', 'status'], "Input should be 'ACTIVE' or 'SUSPENDED'")
     return this.#change(scope, path, async (trx, row, bucket) => {
-      const merged = { ...settingsOf(row), ...withoutUndefined(changes) }
+      const merged = { ...settingsOf(row), ...changesOf(changes) }
       const settings = checkSettings(bucket, omitNulls(merged) as SyncSettings)
       await updateSync(trx, row, { settings: JSON.stringify(settings), updated_at: timestamp() })
       const after = await store.getSync(trx, scope, row.bucket_id, row.sync_config_id)
@@ -323,5 +323,12 @@ function checkSettings(bucket: BucketRecord, settings: SyncSettings): SyncSettin
   return { ...settings, ...(file_filters && { file_filters }) }
 }
 
-const withoutUndefined = (value: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined))
+/** Null clears these; the other settings always have a value, and null says nothing about them. */
+const CLEARABLE = ['description', 'file_filters', 'schema_mapping', 'schedule']
+
+const changesOf = (body: Record<string, unknown>) =>
+  Object.fromEntries(
+    Object.entries(body).filter(
+      ([member, value]) => value !== undefined && (value !== null || CLEARABLE.includes(member)),
+    ),
+  )
