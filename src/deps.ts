@@ -1,10 +1,10 @@
 import pino, { type Logger } from 'pino'
 import type { Config } from './config.ts'
 import { createReadContent } from './engine/retrieve/read-content.ts'
-import { ingestEffects } from './engine.ts'
 import { builtinExtractors } from './extractors/builtin.ts'
 import { CallerCache } from './http/auth.ts'
 import type { NamespaceLookup } from './http/scope.ts'
+import { ingestEffects } from './ingest-effects.ts'
 import { openModels } from './open-models.ts'
 import type { BlobStore } from './platform/blobs/blobs.ts'
 import { openBlobs, tryBlobs } from './platform/blobs/open-blobs.ts'
@@ -41,7 +41,7 @@ import {
 } from './resources/organizations/index.ts'
 import { ExecuteService, RetrieverService } from './resources/retrievers/index.ts'
 import { SourceAdapterService, SourceAdapterStore } from './resources/source-adapters/index.ts'
-import { SyncService, suspendSyncs } from './resources/syncs/index.ts'
+import { cancelTaskOfSync, SyncService, suspendSyncs } from './resources/syncs/index.ts'
 import { insertTask, TaskService } from './resources/tasks/index.ts'
 import { findUploadedFile, UploadService } from './resources/uploads/index.ts'
 import { createWebhookServices, type WebhookServices } from './resources/webhooks/index.ts'
@@ -111,7 +111,7 @@ export async function createDeps(
   const adapters = new SourceAdapterStore(secrets)
   const sources = sourceContext(config, http)
   const readContent = createReadContent({ files, http })
-  const tasks = new TaskService({ db, cancel: cancelTaskOfBatch })
+  const tasks = new TaskService({ db, cancel: { ...cancelTaskOfBatch, ...cancelTaskOfSync } })
   const batches = new BatchService({ db, queue, effects: ingestEffects, tasks })
   return {
     config,

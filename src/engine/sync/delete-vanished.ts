@@ -1,7 +1,7 @@
 import type { Scope } from '../../core/scope.ts'
 import type { Trx } from '../../platform/db/db.ts'
 import type { SyncBucket, SyncDeps, SyncWriter } from './deps.ts'
-import { deleteItem, type ItemRow, otherItemOf, saveItem, unseenItems } from './items.ts'
+import { forgetItem, type ItemRow, otherItemOf, saveItem, unseenItems } from './items.ts'
 import type { RunRow, SyncRow } from './runs.ts'
 
 /** Items removed in one transaction: documents and files go with them, and no writer waits long. */
@@ -29,7 +29,8 @@ export async function deleteVanished(
 
 /** An object that stands for another file too, or was not made for this one, stays. */
 async function removeItem(writer: SyncWriter, row: ItemRow): Promise<boolean> {
-  await deleteItem(writer.trx, row)
+  // Another sync of the bucket may have met the file since the row was read.
+  if (!(await forgetItem(writer.trx, row))) return false
   if (row.object_id === null || row.owns_object !== 1) return false
   const other = await otherItemOf(writer.trx, row)
   if (!other) return writer.remove(row.object_id)

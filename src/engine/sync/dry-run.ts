@@ -8,7 +8,7 @@ import { createFileFilter } from './file-filter.ts'
 import { pathOf } from './items.ts'
 import { planPage, type Step } from './plan-page.ts'
 import type { RunContext } from './run-sync.ts'
-import { settingsOf, updateRun } from './runs.ts'
+import { isCanceled, settingsOf, updateRun } from './runs.ts'
 
 const PAGE_ITEMS = 200
 /** Entries that a report names; its counts know them all. */
@@ -23,7 +23,11 @@ export async function dryRun(context: RunContext): Promise<void> {
   const settings = settingsOf(sync)
   const report = new Report()
   const source = await openConnection(deps, connection)
+  const deletes = settings.deletion_policy === 'delete' && !source.cursor
+  /** Known items that were listed, where that tells which have vanished. */
   const seen = new Set<string>()
+  let discovered = 0
+  let canceled = false
   try {
     const plan = {
       sync,
@@ -34,22 +38,26 @@ export async function dryRun(context: RunContext): Promise<void> {
     const options = { signal, page_size: settings.batch_size, cursor: sync.list_cursor }
     for await (const page of pagesOf(source.list(sync.source_path, options), PAGE_ITEMS)) {
       signal.throwIfAborted()
+      canceled = await isCanceled(deps.db, run)
+      if (canceled) break
       for (const step of await planPage(deps.db, plan, page)) {
-        seen.add(step.hash)
+        if (deletes && step.action !== 'create') seen.add(step.hash)
+        if (step.action === 'fault') report.faults++
         report.add(entryOf(step, deps.limits.file_bytes_max))
+        discovered++
       }
-      if (seen.size > deps.limits.listed_max)
+      if (discovered > deps.limits.listed_max)
         throw new KuraError('source_listing_endless', { limit: deps.limits.listed_max })
     }
   } finally {
     await source.close()
   }
-  if (settings.deletion_policy === 'delete' && !source.cursor && report.faults === 0)
-    await addVanished(context, seen, report)
+  if (deletes && !canceled && report.faults === 0) await addVanished(context, seen, report)
   await inTransaction(deps.db, async (trx) => {
     await deps.queue.complete(trx, job)
     const change = { counts: JSON.stringify(report.counts), report: JSON.stringify(report.entries) }
-    await updateRun(trx, run, { ...change, status: 'COMPLETED', ended_at: timestamp() })
+    const status = canceled ? 'CANCELED' : 'COMPLETED'
+    await updateRun(trx, run, { ...change, status, ended_at: timestamp() })
     const outputs = [report.counts, ...report.entries]
     await deps.effects.updateTask(trx, scope, run.task_id, { status: 'COMPLETED', outputs })
   })

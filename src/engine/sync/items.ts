@@ -94,12 +94,37 @@ export function unseenItems(
     .execute()
 }
 
-export async function deleteItem(trx: Trx, { namespace_id, bucket_id, item_hash }: ItemRow): Promise<void> {
-  await trx
+/** Forgets an item as it was read; false when a sync has listed or written it since. */
+export async function forgetItem(
+  trx: Trx,
+  { namespace_id, bucket_id, item_hash, sync_config_id, seen_run }: ItemRow,
+): Promise<boolean> {
+  const { numDeletedRows } = await trx
     .deleteFrom('sync_items')
     .where('namespace_id', '=', namespace_id)
     .where('bucket_id', '=', bucket_id)
     .where('item_hash', '=', item_hash)
+    .where('sync_config_id', '=', sync_config_id)
+    .where('seen_run', '=', seen_run)
+    .executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
+/** Forgets the parts of the source that could not be listed before and were not met again; nothing hides there now. */
+export async function forgetFaults(
+  trx: Trx,
+  { namespace_id, sync_config_id }: { namespace_id: string; sync_config_id: string },
+  { before_run }: { before_run: number },
+): Promise<void> {
+  await trx
+    .deleteFrom('sync_items')
+    .where('namespace_id', '=', namespace_id)
+    .where('sync_config_id', '=', sync_config_id)
+    .where('state', '=', 'failed')
+    // Only faults have no version.
+    .where('version', '=', '')
+    .where('object_id', 'is', null)
+    .where('run_number', '<', before_run)
     .execute()
 }
 

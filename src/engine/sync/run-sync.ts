@@ -13,10 +13,11 @@ import { deleteVanished } from './delete-vanished.ts'
 import type { SyncBucket, SyncDeps } from './deps.ts'
 import { BUSY_FACTOR, fetchItem } from './fetch-item.ts'
 import { createFileFilter } from './file-filter.ts'
-import { countItems, touchItems } from './items.ts'
+import { countItems, forgetFaults, touchItems } from './items.ts'
 import { type PlanContext, planPage, type Step } from './plan-page.ts'
 import {
   findSync,
+  isCanceled,
   type RunCounts,
   type RunRow,
   type RunSyncPayload,
@@ -56,6 +57,7 @@ export type RunContext = {
 export type RunResult = { counts: RunCounts; capped: boolean; canceled: boolean; cursor: string | null }
 
 type Listed = { complete: boolean; capped: boolean; canceled: boolean }
+const CANCELED: Listed = { complete: false, capped: false, canceled: true }
 
 /** One run of a sync, from the listing to the batches. Made anew when the job is repeated: all state is in the rows. */
 export class SyncRun {
@@ -96,6 +98,7 @@ export class SyncRun {
       const { complete, capped, canceled } = await this.#listPatiently(lanes)
       await lanes.finish()
       const cursor = complete ? (this.#source.cursor?.() ?? null) : sync.list_cursor
+      if (complete) await this.#forgetFaults()
       if (complete && this.#settings.deletion_policy === 'delete' && !this.#source.cursor)
         await this.#deleteVanished()
       while (this.#waiting > 0 && !canceled && (await this.#batch()));
@@ -127,12 +130,13 @@ export class SyncRun {
 
   /** `complete`: everything was listed, so that what is missing has vanished. */
   async #listAll(lanes: Lanes): Promise<Listed> {
-    const { deps, sync, signal } = this.#context
+    const { deps, sync, run, signal } = this.#context
     const options = { signal, page_size: this.#settings.batch_size, cursor: sync.list_cursor }
     const plan = this.#planContext()
     let faults = 0
     for await (const page of pagesOf(this.#source.list(sync.source_path, options), PAGE_ITEMS)) {
       signal.throwIfAborted()
+      if (await isCanceled(deps.db, run)) return CANCELED
       const steps = await planPage(deps.db, plan, page)
       this.#counts.discovered += steps.length
       if (this.#counts.discovered > deps.limits.listed_max)
@@ -146,9 +150,9 @@ export class SyncRun {
         }
         await this.#step(lanes, step)
       }
-      if (await this.#isCanceled()) return { complete: false, capped: false, canceled: true }
       while (this.#waiting >= this.#settings.batch_chunk_size && (await this.#batch()));
     }
+    if (await isCanceled(deps.db, run)) return CANCELED
     return { complete: faults === 0, capped: false, canceled: false }
   }
 
@@ -233,6 +237,14 @@ export class SyncRun {
     })
   }
 
+  async #forgetFaults(): Promise<void> {
+    const { deps, sync, run } = this.#context
+    await inTransaction(deps.db, async (trx) => {
+      await this.#holdJob(trx)
+      await forgetFaults(trx, sync, { before_run: run.run_number })
+    })
+  }
+
   async #deleteVanished(): Promise<void> {
     const { deps, scope, sync, run } = this.#context
     this.#counts.deleted += await deleteVanished(
@@ -287,16 +299,6 @@ export class SyncRun {
     const processed = created + updated + duplicates + failed + filtered + unchanged + parked + gone
     const progress = { processed, total: Math.max(discovered, processed) }
     await deps.effects.updateTask(trx, scope, run.task_id, { ...progress, additional_data: { counts } })
-  }
-
-  async #isCanceled(): Promise<boolean> {
-    const { deps, run } = this.#context
-    const task = await deps.db
-      .selectFrom('tasks')
-      .select('status')
-      .where('task_id', '=', run.task_id)
-      .executeTakeFirst()
-    return task?.status === 'CANCELED'
   }
 }
 

@@ -97,6 +97,12 @@ export function findRun(
     .executeTakeFirst()
 }
 
+/** Whether somebody has killed the task of the run, which asks it to end. */
+export async function isCanceled(db: DbOrTrx, { task_id }: Pick<RunRow, 'task_id'>): Promise<boolean> {
+  const task = await db.selectFrom('tasks').select('status').where('task_id', '=', task_id).executeTakeFirst()
+  return task?.status === 'CANCELED'
+}
+
 export async function updateRun(
   trx: Trx,
   { namespace_id, sync_config_id, run_id }: Pick<RunRow, 'namespace_id' | 'sync_config_id' | 'run_id'>,

@@ -1,3 +1,3 @@
 export { syncRoutes } from './routes.ts'
 export { SyncService } from './service.ts'
-export { suspendSyncs } from './store.ts'
+export { cancelTaskOfSync, suspendSyncs } from './store.ts'

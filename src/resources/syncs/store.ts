@@ -5,7 +5,7 @@ import { timestamp } from '../../core/time.ts'
 import type { ItemRow } from '../../engine/sync/items.ts'
 import { findSync, type RunRow, type SyncRow, updateSync } from '../../engine/sync/runs.ts'
 import type { DbOrTrx, Trx } from '../../platform/db/db.ts'
-import { updateTask } from '../tasks/index.ts'
+import { type CancelTask, updateTask } from '../tasks/index.ts'
 
 /** The sync of this bucket. Throws `sync_not_found`. */
 export async function getSync(
@@ -128,4 +128,9 @@ export async function suspendSyncs(
         schedule_token: null,
         next_sync_at: null,
       })
+}
+
+/** How the task of a run is killed: the run looks at it before every page, and ends. */
+export const cancelTaskOfSync: Record<string, CancelTask> = {
+  api_buckets_objects_create: async () => undefined,
 }
