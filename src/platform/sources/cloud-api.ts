@@ -93,9 +93,10 @@ export class CloudApi {
 
   /** Calls at the same time share one request for a token. */
   async #currentToken(signal: AbortSignal): Promise<AccessToken> {
-    const current = await this.#token?.catch(() => undefined)
+    const known = this.#token
+    const current = await known?.catch(() => undefined)
     if (current && current.expires_at_ms - TOKEN_RESERVE_MS > Date.now()) return current
-    this.#token = this.#fetchToken(signal)
+    if (this.#token === known || this.#token === undefined) this.#token = this.#fetchToken(signal)
     return this.#token
   }
 }

@@ -19,6 +19,8 @@ import type {
 } from './source-provider.ts'
 
 const KEYS_PER_PAGE_MAX = 1000
+/** Pages without a key in a row; stores give a few, one that gives more has no end. */
+const EMPTY_PAGES_MAX = 1000
 const BUCKET_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/
 
 const AccessKey = Type.Object({
@@ -96,8 +98,11 @@ class S3Source implements OpenSource {
   async *list(source_path: string, options: SourceListOptions): AsyncGenerator<SourceItem> {
     const { bucket, prefix } = parseS3Path(source_path)
     let token: string | undefined
+    let empty = 0
     do {
       const page = await this.#page({ bucket, prefix, token, keys: KEYS_PER_PAGE_MAX }, options.signal)
+      empty = page.Contents?.length ? 0 : empty + 1
+      if (empty > EMPTY_PAGES_MAX) throw new KuraError('source_listing_endless', { limit: EMPTY_PAGES_MAX })
       for (const { Key, ...entry } of page.Contents ?? []) {
         const key = Key && decodeKey(Key, page)
         // Consoles make a "folder" as an empty object whose key ends with a slash.

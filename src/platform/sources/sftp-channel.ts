@@ -40,10 +40,12 @@ export class SftpChannel {
   /** The session of now, or a new one when there is none or it broke. Throws `connection_failed`, `url_not_allowed`. */
   async session(signal: AbortSignal): Promise<SftpSession> {
     signal.throwIfAborted()
-    const current = await this.#session?.catch(() => undefined)
+    const known = this.#session
+    const current = await known?.catch(() => undefined)
     if (current && !current.broken) return current
-    this.#session = connect(this.#settings, this.#guard)
-    return this.#session
+    // Whoever came first opens the new one; the others share it.
+    if (this.#session === known) this.#session = connect(this.#settings, this.#guard)
+    return this.#session!
   }
 
   async close(): Promise<void> {
