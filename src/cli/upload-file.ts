@@ -124,16 +124,19 @@ function asApiError(error: Error | DetailedError): ApiError {
   return refusedBy(response.getStatus(), response.getBody())
 }
 
-/** Large files are checked in the background after their last byte. */
+/**
+ * Large files are checked in the background after their last byte. One that is PENDING then was refused,
+ * and waits for other bytes.
+ */
 async function settled(client: Client, bucket: string, upload_id: string): Promise<UploadedFile> {
   for (;;) {
     const path = `/v1/buckets/${encodeURIComponent(bucket)}/uploads/${upload_id}`
     const upload = await client.call<UploadedFile & { message?: string }>('GET', path)
     if (upload.status === 'COMPLETED') return upload
-    if (upload.status !== 'PENDING' && upload.status !== 'PROCESSING')
+    if (upload.status !== 'PROCESSING')
       throw new ApiError(
-        0,
-        `The upload ended as ${upload.status}: ${upload.message ?? 'see its task'}`,
+        400,
+        `The upload was not confirmed (${upload.status}): ${upload.message ?? 'see its task'}`,
         upload,
       )
     await sleep(POLL_MS)
