@@ -1,9 +1,10 @@
 import type { Logger } from 'pino'
 import type { Config } from './config.ts'
-import { DEFAULT_LIMITS, type Effects, type IngestLimits } from './engine/ingest/deps.ts'
+import { DEFAULT_LIMITS, type IngestLimits } from './engine/ingest/deps.ts'
 import { createFetchUrl } from './engine/ingest/fetch-url.ts'
 import { ingestHandlers } from './engine/ingest/handlers.ts'
 import { builtinExtractors } from './extractors/builtin.ts'
+import { ingestEffects } from './ingest-effects.ts'
 import { openModels } from './open-models.ts'
 import type { BlobStore } from './platform/blobs/blobs.ts'
 import { openBlobs } from './platform/blobs/open-blobs.ts'
@@ -18,19 +19,16 @@ import type { SecretBox } from './platform/secrets/secret-box.ts'
 import { Vault } from './platform/secrets/vault.ts'
 import { sourceContext } from './platform/sources/source-context.ts'
 import { BatchService, cancelTaskOfBatch } from './resources/batches/index.ts'
-import { changeBatchStats, deleteBucketJob } from './resources/buckets/index.ts'
+import { deleteBucketJob } from './resources/buckets/index.ts'
 import { type DeleteCollectionPayload, finishCollectionDelete } from './resources/collections/index.ts'
 import { createOpenAddress } from './resources/connections/index.ts'
 import { cloneNamespaceJob, deleteNamespaceJob } from './resources/namespaces/index.ts'
 import { createObjectCreator, createObjectIntake } from './resources/objects/index.ts'
 import { SourceAdapterStore, takeSourceEventsJob } from './resources/source-adapters/index.ts'
-import { advanceTasks, insertTask, TaskService, updateTask } from './resources/tasks/index.ts'
+import { TaskService } from './resources/tasks/index.ts'
 import { confirmUploadsJob, purgeUploads, type UploadLimits } from './resources/uploads/index.ts'
 import { createSender, deliverWebhooksJob, type WebhookSettings } from './resources/webhooks/index.ts'
 import { createSyncJob, type SyncConfig } from './sync-engine.ts'
-
-/** Writes of other resources that ingestion causes. */
-export const ingestEffects: Effects = { insertTask, updateTask, advanceTasks, changeBatchStats }
 
 export type HandlerDeps = {
   config: Pick<Config, 'row_timeout_seconds' | 'inline_blob_limit_bytes' | 'url_blob_limit_bytes'> &
