@@ -277,6 +277,11 @@ for (const dialect of DIALECTS) {
       'scope_denied',
       'rotating gives the secret away',
     )
+    const raised = await ask('PATCH', `${keys}/${key_id}`, { body: { permissions: ['admin'] } })
+    assert.equal(raised.code, 'scope_denied', 'the key reaches more than its maker')
+    const within = await makeKey(kura, { permissions: ['read'], scopes: [narrow] })
+    const body = { permissions: ['write'] }
+    assert.equal((await ask('PATCH', `${keys}/${within.key_id}`, { body })).status, 200)
   })
 
   test(`scopes hold inside one organization only (${dialect})`, async () => {

@@ -131,7 +131,11 @@ export class KeyService {
       const row = changeable(await store.getKey(trx, scope, user.user_id, identifier))
       const before = await this.#present(trx, scope, row)
       if (before.status !== 'active') throw new KuraError('api_key_not_active', { status: before.status })
-      if (body.permissions) checkPermissions(body.permissions, maker, user.role as UserRole)
+      if (body.permissions) {
+        checkPermissions(body.permissions, maker, user.role as UserRole)
+        // More permissions are more within all that the key reaches.
+        checkScopes(body.scopes ?? (JSON.parse(row.scopes) as ResourceScope[]), maker)
+      }
       const isRevoked = body.status === 'revoked' || body.status === 'expired'
       await store.updateKey(trx, row.key_id, { ...change, ...(isRevoked && revoked(scope)) })
       const after = await this.#present(trx, scope, await store.getKey(trx, scope, user.user_id, row.key_id))
