@@ -3,9 +3,12 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { builtinExtractors } from '../../src/extractors/builtin.ts'
 import { openSecretBox } from '../../src/platform/secrets/open-secret-box.ts'
 import { Vault } from '../../src/platform/secrets/vault.ts'
+import { drainQueue } from '../support/drain-queue.ts'
 import { makeKey } from '../support/keys.ts'
+import { tableContents } from '../support/table-contents.ts'
 import { makeTenant, searchStage, type Tenant } from '../support/tenant.ts'
 import { DIALECTS, type TestApp, testApp } from '../support/test-app.ts'
 import { testDb } from '../support/test-db.ts'
@@ -142,6 +145,59 @@ for (const dialect of DIALECTS) {
       const logs = await kura.request('GET', '/v1/organizations/audit/logs')
       assert.ok(!/sk-literal-key|LEAKED/.test(JSON.stringify([body, logs.body])))
     }
+  })
+
+  test(`a batch opens the secrets of its extractor when it runs, and writes them nowhere (${dialect})`, async (t) => {
+    const namespace = 'default'
+    const secret_value = 'opened-only-while-it-runs'
+    const ok = async (url: string, body?: unknown) => {
+      const answer = await kura.request('POST', url, { namespace, body })
+      assert.equal(answer.status, 200, JSON.stringify(answer.body))
+      return answer.body
+    }
+    const { bucket_id } = await ok('/v1/buckets', {
+      bucket_name: 'opened',
+      bucket_schema: { properties: { body: { type: 'text' } } },
+    })
+    const { collection_id } = await ok('/v1/collections', {
+      collection_name: 'opened',
+      source: { type: 'bucket', bucket_ids: [bucket_id] },
+      feature_extractor: {
+        feature_extractor_name: 'text_extractor',
+        version: 'v1',
+        input_mappings: { text: 'body' },
+        parameters: { llm_api_key: '{{secrets.opened}}' },
+      },
+    })
+    const { object_id } = await ok(`/v1/buckets/${bucket_id}/objects`, { body: 'A text.' })
+    const run = async () => {
+      const { batch_id } = await ok(`/v1/buckets/${bucket_id}/batches`, { object_ids: [object_id] })
+      await ok(`/v1/buckets/${bucket_id}/batches/${batch_id}/submit`)
+      await drainQueue(kura.deps)
+      return `/v1/buckets/${bucket_id}/batches/${batch_id}`
+    }
+    const get = async (url: string) => (await kura.request('GET', url, { namespace })).body
+    const without = await run()
+    assert.equal((await get(without)).status, 'FAILED')
+    const failed = await get(`${without}/failed-documents`)
+    assert.match(JSON.stringify(failed.results[0].error), /opened/, 'it says which secret is missing')
+
+    assert.equal((await put('opened', secret_value)).status, 201)
+    const extractor = builtinExtractors.find('text_extractor', 'v1')!
+    const keys: unknown[] = []
+    const { extract } = extractor
+    t.mock.method(extractor, 'extract', (context: Parameters<typeof extract>[0]) => {
+      keys.push((context.parameters as { llm_api_key?: unknown }).llm_api_key)
+      return extract.call(extractor, context)
+    })
+    const done = await run()
+    assert.equal((await get(done)).status, 'COMPLETED')
+    assert.deepEqual(keys, [secret_value])
+    const list = await ok(`/v1/collections/${collection_id}/documents/list`, {})
+    assert.equal(list.results.length, 1)
+    const shown = [list, await get(done), await get(`${done}/logs`), failed]
+    assert.ok(!JSON.stringify(shown).includes(secret_value))
+    assert.ok(!JSON.stringify(await tableContents(kura.deps.db)).includes(secret_value))
   })
 
   test(`a server without the right master key does not start (${dialect})`, async (t) => {
