@@ -97,7 +97,9 @@ export class SyncRun {
     try {
       const { complete, capped, canceled } = await this.#listPatiently(lanes)
       await lanes.finish()
-      const cursor = complete ? (this.#source.cursor?.() ?? null) : sync.list_cursor
+      // What failed lies behind the cursor, and must be listed again to be tried again.
+      const isWhole = complete && this.#counts.failed === 0
+      const cursor = isWhole ? (this.#source.cursor?.() ?? null) : sync.list_cursor
       if (complete) await this.#forgetFaults()
       if (complete && this.#settings.deletion_policy === 'delete' && !this.#source.cursor)
         await this.#deleteVanished()
@@ -131,7 +133,7 @@ export class SyncRun {
   /** `complete`: everything was listed, so that what is missing has vanished. */
   async #listAll(lanes: Lanes): Promise<Listed> {
     const { deps, sync, run, signal } = this.#context
-    const options = { signal, page_size: this.#settings.batch_size, cursor: sync.list_cursor }
+    const options = { signal, page_size: this.#settings.batch_size, cursor: await this.#startOfListing() }
     const plan = this.#planContext()
     let faults = 0
     for await (const page of pagesOf(this.#source.list(sync.source_path, options), PAGE_ITEMS)) {
@@ -154,6 +156,13 @@ export class SyncRun {
     }
     if (await isCanceled(deps.db, run)) return CANCELED
     return { complete: faults === 0, capped: false, canceled: false }
+  }
+
+  /** A person who starts a run wants parked items tried, which lie before the cursor: all is listed then. */
+  async #startOfListing(): Promise<string | null> {
+    const { deps, sync, run } = this.#context
+    if (sync.list_cursor === null || run.started_by === 'schedule') return sync.list_cursor
+    return (await countItems(deps.db, sync, { state: 'failed' })) > 0 ? null : sync.list_cursor
   }
 
   #planContext(): PlanContext {

@@ -134,6 +134,10 @@ export class SyncService {
       const merged = { ...settingsOf(row), ...changesOf(changes) }
       const settings = checkSettings(bucket, omitNulls(merged) as SyncSettings)
       await updateSync(trx, row, { settings: JSON.stringify(settings), updated_at: timestamp() })
+      if (is_active === false && wanted === 'SUSPENDED') await updateSync(trx, row, { is_active: 0 })
+      // What the old filters left out lies before the place where the next listing would go on.
+      if (changes.file_filters !== undefined || changes.schema_mapping !== undefined)
+        await updateSync(trx, row, { list_cursor: null })
       const after = await store.getSync(trx, scope, row.bucket_id, row.sync_config_id)
       if (wanted === 'SUSPENDED') await this.#pause(trx, scope, after)
       else if (wanted === 'ACTIVE') await this.#resume(trx, scope, after)
