@@ -182,7 +182,10 @@ for (const dialect of DIALECTS) {
     await drainQueue(deps)
     assert.equal((await objects()).length, 2)
     assert.equal((await request('PATCH', path, { body: { status: 'paused' } })).body.status, 'SUSPENDED')
-    assert.equal((await request('PATCH', path, { body: { is_active: true } })).body.paused, false)
+    const stopped = await request('PATCH', path, { body: { is_active: false } })
+    assert.deepEqual([stopped.body.is_active, stopped.body.paused], [false, true])
+    const started = await request('PATCH', path, { body: { is_active: true } })
+    assert.deepEqual([started.body.is_active, started.body.paused], [true, false])
   })
 
   test(`null clears what may be absent, and says nothing about settings that always have a value (${dialect})`, async (t) => {
@@ -254,7 +257,8 @@ for (const dialect of DIALECTS) {
       'file_filters.min_size_bytes',
     ])
     assert.deepEqual(await create({ schedule: 'every day' }), [422, 'schedule'])
-    assert.deepEqual(await create({ schedule: '* * * * * *' }), [422, 'schedule'])
+    for (const schedule of ['* * * * * *', '2030-01-01T00:00:00', '0 0 0 1 1 * 2030', '0 0 30 2 *'])
+      assert.deepEqual(await create({ schedule }), [422, 'schedule'], schedule)
     assert.deepEqual(await create({ polling_interval_seconds: 5 }), [422, 'polling_interval_seconds'])
   })
 

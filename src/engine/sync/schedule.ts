@@ -9,6 +9,9 @@ const SHORTEST_INTERVAL_MS = 30_000
 export function checkSchedule(schedule: string): void {
   const loc = ['body', 'schedule']
   let runs: Date[]
+  // A single date would come true once, and a sync has no word for being over by its clock.
+  if (!schedule.startsWith('@') && ![5, 6].includes(schedule.trim().split(/\s+/).length))
+    throw valueError(loc, 'Input should be a cron expression, such as "0 3 * * *"')
   try {
     runs = new Cron(schedule, { timezone: 'UTC', paused: true }).nextRuns(10)
   } catch {
