@@ -62,6 +62,9 @@ for (const dialect of DIALECTS) {
     const again = await request('POST', PATH, { body: s3() })
     assert.equal(again.status, 409)
     assert.equal(again.body.error.code, 'connection_name_taken')
+    await request('PATCH', `${PATH}/s3`, { body: { description: 'a store' } })
+    const cleared = await request('PATCH', `${PATH}/s3`, { body: { description: null } })
+    assert.deepEqual([cleared.status, cleared.body.description], [200, undefined])
     const gone = await request('DELETE', `${PATH}/s3`)
     assert.deepEqual(
       [gone.status, gone.body.status, gone.body.connection_id],

@@ -119,8 +119,7 @@ export class ConnectionService {
     identifier: string,
     body: UpdateConnectionBody,
   ): Promise<StorageConnection> {
-    if (Object.values(body).every((value) => value === undefined || value === null))
-      throw new KuraError('empty_update')
+    if (Object.values(body).every((value) => value === undefined)) throw new KuraError('empty_update')
     const before = await store.findConnection(this.#db, scope, identifier)
     const config = await this.#newConfig(before, body.provider_config)
     const name = body.name ? nameOf(body.name) : undefined
