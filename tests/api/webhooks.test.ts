@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { WEBHOOK_EVENT_TYPES } from '../../src/core/webhook-events.ts'
+import { WebhookService } from '../../src/resources/webhooks/service.ts'
 import { DIALECTS, type TestApp, testApp } from '../support/test-app.ts'
 
 const PATH = '/v1/organizations/webhooks'
@@ -37,6 +38,31 @@ for (const dialect of DIALECTS) {
     assert.equal(answer.body.error.code, code, JSON.stringify(answer.body))
     return answer.body
   }
+
+  test(`a masked secret that comes back while the secret is rotated stands for the new one (${dialect})`, async () => {
+    const made = await create({}, { secret: 'an old secret of theirs' })
+    const scope = { organizationId: kura.deps.bootstrap.organizationId }
+    const { db, secrets } = kura.deps
+    let rotations = 0
+    const slow = new WebhookService({
+      db,
+      secrets,
+      rules: {
+        http: {
+          async checkAddress() {
+            if (rotations++ > 0) return
+            const url = `${PATH}/${made.webhook_id}/rotate-secret`
+            await kura.request('POST', url, { body: { secret: 'the secret from now on' } })
+          },
+        },
+        allows_http: false,
+        has_email: false,
+      },
+    })
+    await slow.update(scope, made.webhook_id, { channels: made.channels })
+    const { channels } = await slow.find(scope, made.webhook_id)
+    assert.equal(channels[0]?.channel === 'webhook' && channels[0].configs.secret, 'the secret from now on')
+  })
 
   test(`a webhook is created with 201, read by id and by name, and listed (${dialect})`, async () => {
     const made = await create()

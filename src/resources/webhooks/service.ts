@@ -121,9 +121,11 @@ export class WebhookService {
     const webhook_name = body.webhook_name === undefined ? undefined : nameOf(body.webhook_name)
     // Looking up names takes time that no transaction should wait for.
     const channels = body.channels && (await readChannels(this.#rules, body.channels, current.channels))
-    return namedUniquely(webhook_name ?? '', () =>
+    const webhook = await namedUniquely(webhook_name ?? '', () =>
       inTransaction(this.#db, async (trx) => {
         const record = await this.#lock(trx, scope, current.webhook_id)
+        // What came back masked stands for what is known now, perhaps a secret that was rotated meanwhile.
+        if (channels && record.updated_at !== current.updated_at) return null
         const is_active = body.is_active ?? record.is_active
         const changed: WebhookRecord = {
           ...record,
@@ -140,6 +142,7 @@ export class WebhookService {
         return presentWebhook(changed)
       }),
     )
+    return webhook ?? this.#change(scope, identifier, body)
   }
 
   /** Idempotent: what is not there is deleted already. */
