@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -33,6 +33,8 @@ const OPEN_TIMEOUT_MS = 10_000
 /** Distinct SQL texts kept prepared per connection; filters make new ones, so there is a bound. */
 const STATEMENTS_MAX = 500
 const SQLITE_BUSY = 5
+/** Transactions one after the other keep the event loop for no longer than this, and one of them. */
+const TURN_MS = 10
 
 /**
  * SQLite plans by the value of a bare `limit ?`, and so prepares the statement anew whenever the
@@ -74,6 +76,7 @@ class SqliteDriver implements Driver {
   #snapshot: Handle | undefined
   readonly #writeTurn = new Mutex()
   readonly #snapshotTurn = new Mutex()
+  #turned_at = 0
 
   constructor(path: string, options: OpenOptions, turns: TurnReads) {
     this.#path = path
@@ -99,6 +102,7 @@ class SqliteDriver implements Driver {
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     const target = connection as SqliteConnection
+    await this.#letOthersRun()
     if (settings.accessMode === 'read only') {
       const release = await this.#snapshotTurn.lock()
       this.#snapshot ??= openHandle(this.#path, this.#options)
@@ -114,6 +118,16 @@ class SqliteDriver implements Driver {
       throw error
     }
     target.enter(handle, release)
+  }
+
+  /**
+   * Nothing here waits for the event loop, so a job that writes slice by slice would keep it until its
+   * end: no request is answered then, no other job goes on, and no heartbeat prolongs a lease.
+   */
+  async #letOthersRun(): Promise<void> {
+    if (performance.now() - this.#turned_at < TURN_MS) return
+    await nextTurn()
+    this.#turned_at = performance.now()
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
