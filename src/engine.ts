@@ -118,7 +118,9 @@ export type Engine = { queue: JobQueue; handlers: JobHandlers; close(): Promise<
 
 /** Opens what jobs need. Commits need not survive a power cut: their jobs would run again. */
 export async function createEngine(config: Config, logger: Logger): Promise<Engine> {
-  const db = openDb(config.database_url, { durability: 'normal' })
+  // A clone holds a connection while it writes on another: all transfers may be clones, and must not starve.
+  const pool_max = config.engine_transfers + 10
+  const db = openDb(config.database_url, { durability: 'normal', pool_max })
   const secrets = await openSecretBox(db, config)
   const blobs = openBlobs(config)
   const files = new Files({ db, blobs, signing_key: await loadSigningKey(db), log: logger })
