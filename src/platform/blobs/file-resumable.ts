@@ -48,6 +48,8 @@ export class FileResumableWrites implements ResumableWrites {
     const path = this.#pathOf(key)
     const partial = await statIfThere(this.#partial(key))
     if (partial) {
+      // Again: its writer may have been killed between its last write and the sync.
+      await syncFile(this.#partial(key))
       await rename(this.#partial(key), path)
       await syncFolders(dirname(path), undefined)
       return { size_bytes: partial.size }
@@ -63,6 +65,15 @@ export class FileResumableWrites implements ResumableWrites {
 
   #partial(key: string): string {
     return `${this.#pathOf(key)}${PARTIAL}`
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.datasync()
+  } finally {
+    await file.close()
   }
 }
 
