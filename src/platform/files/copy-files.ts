@@ -37,7 +37,7 @@ type Item = { storage_key: string; size_bytes: number; sha256?: string; storage_
 
 /**
  * Copies the bytes of all files to another store, and what else lies there, such as uploads that wait
- * for their confirmation. What is there already is skipped, so it can be stopped and run again. Bytes
+ * for their confirmation. Files that are there already are skipped, so it can be stopped and run again. Bytes
  * appear in the target only when their SHA-256 is that of their row; hence equal size proves them.
  * A store that fails ends the copy (`storage_unavailable`); a file that is missing or damaged is a
  * problem of that file.
@@ -58,7 +58,8 @@ async function copyAll(options: CopyOptions, items: readonly Item[], result: Cop
 
 async function copyOne({ from, to, dry_run, signal, onDone }: CopyOptions, item: Item, result: CopyResult) {
   const { storage_key, size_bytes, sha256, storage_class } = item
-  if ((await to.size(storage_key)) === size_bytes) result.skipped++
+  // Without a hash nothing tells that they are the same: clients may send other bytes of equal size.
+  if (sha256 !== undefined && (await to.size(storage_key)) === size_bytes) result.skipped++
   else {
     try {
       if (!dry_run)
