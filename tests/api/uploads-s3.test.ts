@@ -141,7 +141,7 @@ test('a resumable upload becomes a multipart upload and stays where it arrived',
   const shown = await app.request('GET', `/v1/buckets/${bucket}/uploads/${id}?return_presigned_urls=true`)
   assert.equal(shown.body.file_hash, sha256(bytes))
   const read = await app.app.inject({ url: shown.body.presigned_url.replace(/^https?:\/\/[^/]+/, '') })
-  if (shown.body.presigned_url.startsWith(base)) assert.equal(sha256(read.rawPayload), sha256(bytes))
+  assert.equal(sha256(read.rawPayload), sha256(bytes))
   assert.equal((await keys('uploads/')).length, 1)
   await cleanUploads(app.deps, Date.now() + 2 * 3600_000)
   assert.equal((await keys('uploads/')).length, 1)
