@@ -132,13 +132,15 @@ export class SyncRun {
 
   /** `complete`: everything was listed, so that what is missing has vanished. */
   async #listAll(lanes: Lanes): Promise<Listed> {
-    const { deps, sync, run, signal } = this.#context
+    const { deps, scope, sync, run, signal } = this.#context
     const options = { signal, page_size: this.#settings.batch_size, cursor: await this.#startOfListing() }
     const plan = this.#planContext()
     let faults = 0
     for await (const page of pagesOf(this.#source.list(sync.source_path, options), PAGE_ITEMS)) {
       signal.throwIfAborted()
       if (await isCanceled(deps.db, run)) return CANCELED
+      // A long run notices what has been locked or is being deleted since it began.
+      await deps.objects.bucket(scope, sync.bucket_id)
       const steps = await planPage(deps.db, plan, page)
       this.#counts.discovered += steps.length
       if (this.#counts.discovered > deps.limits.listed_max)
