@@ -411,7 +411,7 @@ for (const dialect of DIALECTS) {
       .execute()
     await db()
       .updateTable('outbox_events')
-      .set({ occurred_at: long_ago })
+      .set({ occurred_at: long_ago, handed_over_at: long_ago })
       .where('event_id', '!=', newest.event_id)
       .execute()
     await purgeDeliveries(db())
@@ -420,6 +420,28 @@ for (const dialect of DIALECTS) {
       ['pending', 'pending'],
     )
     assert.equal((await db().selectFrom('outbox_events').selectAll().execute()).length, 2)
+  })
+
+  test(`what is delivered while more is looked for is sent once (${dialect})`, async () => {
+    await kura.webhook('/burst')
+    for (let i = 0; i < 60; i++) await kura.object({ title: `${i}` })
+    await kura.drain()
+    const ids = kura.receiver.at('/burst').map(({ body }) => body.event_id)
+    assert.deepEqual([ids.length, new Set(ids).size], [60, 60])
+  })
+
+  test(`an event that was handed over late stays until it is delivered (${dialect})`, async () => {
+    const { webhook_id } = await kura.webhook('/late')
+    kura.receiver.on('/late', answer(500))
+    await kura.object({ title: 'late' })
+    await db()
+      .updateTable('outbox_events')
+      .set({ occurred_at: toTimestamp(Date.now() - 31 * DAY_MS) })
+      .execute()
+    await kura.drain()
+    await purgeDeliveries(db())
+    assert.equal((await only(webhook_id)).status, 'pending')
+    assert.equal((await db().selectFrom('outbox_events').selectAll().execute()).length, 1)
   })
 
   test(`only administrators see and change webhooks (${dialect})`, async () => {

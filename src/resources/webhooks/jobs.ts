@@ -85,12 +85,15 @@ class Dispatcher {
     for (const webhook of await listWebhooks(db, secrets, this.#scope, { only_active: true })) {
       const room = AT_ONCE_TOTAL - this.#under_way.size
       const at_once = webhook.failing_since === null ? AT_ONCE : AT_ONCE_FAILING
-      const busy = [...this.#under_way.values()].filter(({ webhook_id }) => webhook_id === webhook.webhook_id)
-      const free = Math.min(room, at_once - busy.length)
+      // As they are before the question: one that ends meanwhile is still due in the answer.
+      const busy = new Set(
+        [...this.#under_way].filter(([, one]) => one.webhook_id === webhook.webhook_id).map(([id]) => id),
+      )
+      const free = Math.min(room, at_once - busy.size)
       if (free <= 0) continue
       // Those under way are still due, and come first.
-      const due = await listDue(db, this.#scope, webhook.webhook_id, free + busy.length)
-      const fresh = due.filter(({ delivery_id }) => !this.#under_way.has(delivery_id)).slice(0, free)
+      const due = await listDue(db, this.#scope, webhook.webhook_id, free + busy.size)
+      const fresh = due.filter(({ delivery_id }) => !busy.has(delivery_id)).slice(0, free)
       for (const row of fresh) {
         const done = this.#deliver(webhook, row)
         this.#under_way.set(row.delivery_id, { webhook_id: webhook.webhook_id, done })

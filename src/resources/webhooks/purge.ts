@@ -60,7 +60,8 @@ function purgeEvents(db: Db, cutoff: string): Promise<number> {
       .selectFrom('outbox_events')
       .select('event_seq')
       .where('occurred_at', '<', cutoff)
-      .where('handed_over_at', 'is not', null)
+      // Not what came late, after a long standstill: its deliveries are as young as its handing over.
+      .where('handed_over_at', '<', cutoff)
       .where('event_id', 'not in', (eb) =>
         eb.selectFrom('webhook_deliveries').select('event_id').where('created_at', '<', cutoff),
       )
