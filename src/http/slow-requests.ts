@@ -47,7 +47,8 @@ function limitIdle(raw: IncomingMessage): void {
   const timer = setInterval(() => {
     if (raw.complete) return clearInterval(timer)
     // Bytes that wait here are late by our fault: a store that is slow stops the reading.
-    if (socket.bytesRead === seen && raw.readableLength === 0) raw.destroy(new Error('Nothing arrived in time.'))
+    if (socket.bytesRead === seen && raw.readableLength === 0)
+      raw.destroy(new Error('Nothing arrived in time.'))
     seen = socket.bytesRead
   }, IDLE_TIMEOUT_MS)
   timer.unref()
