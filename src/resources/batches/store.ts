@@ -150,12 +150,14 @@ async function missingObjects(
   for (const ids of inParts([...new Set(object_ids)])) {
     const rows = await db
       .selectFrom('objects')
-      .select('object_id')
+      // With what an index of the bucket holds alone SQLite would walk through all objects for each part of
+      // the ids. `error` is in none, so each id is looked up; and the bucket is compared below.
+      .select(['object_id', 'bucket_id', 'error'])
       .where('namespace_id', '=', namespaceId)
-      .where('bucket_id', '=', bucket_id)
       .where('object_id', 'in', ids)
       .execute()
-    const found = new Set(rows.map(({ object_id }) => object_id))
+    const own = rows.filter((row) => row.bucket_id === bucket_id)
+    const found = new Set(own.map(({ object_id }) => object_id))
     missing.push(...ids.filter((id) => !found.has(id)))
   }
   return missing
