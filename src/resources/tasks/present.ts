@@ -35,6 +35,6 @@ function progress({ processed, started_at, ended_at }: TaskRow, total: number, n
     processed,
     total,
     rate_per_second: Number(rate.toFixed(2)),
-    ...(ended_at === null && rate > 0 && { eta_seconds: Math.ceil((total - processed) / rate) }),
+    ...(ended_at === null && rate > 0 && { eta_seconds: Math.max(0, Math.ceil((total - processed) / rate)) }),
   }
 }
