@@ -22,7 +22,11 @@ const OBJECTS = [
     metadata: { color: 'dark red' },
     blobs: [{ property: 'body', data: 'squeak' }],
   },
-  { name: 'Keyboard', metadata: { color: 'Dark Red', price: 7 }, hero: { base64: GIF, filename: 'keys.gif' } },
+  {
+    name: 'Keyboard',
+    metadata: { color: 'Dark Red', price: 7 },
+    hero: { base64: GIF, filename: 'keys.gif' },
+  },
   { name: 'cable 100%', price: 10, metadata: { type: 'video' } },
 ]
 
