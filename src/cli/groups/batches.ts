@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { ApiError, type Client } from '../client.ts'
 import { positive } from '../flags.ts'
+import { eachObject } from '../ingest/known.ts'
 import { green, line, yellow } from '../output.ts'
 import {
   type Column,
@@ -148,19 +149,7 @@ export function addBatchCommands(program: Command): void {
 /** Objects that no batch has processed since they were made or changed. */
 async function waitingObjects(client: Client, bucket: string): Promise<string[]> {
   const object_ids: string[] = []
-  let cursor: string | undefined
-  do {
-    const page = await client.call<{
-      results: { object_id: string }[]
-      pagination?: { next_cursor?: string }
-    }>('POST', v1('buckets', bucket, 'objects', 'list'), {
-      limit: 1000,
-      cursor,
-      filters: { status: 'DRAFT' },
-      select: ['status'],
-    })
-    object_ids.push(...page.results.map(({ object_id }) => object_id))
-    cursor = page.pagination?.next_cursor
-  } while (cursor)
+  for await (const { object_id } of eachObject(client, bucket, ['status'], { status: 'DRAFT' }))
+    object_ids.push(object_id)
   return object_ids
 }

@@ -1,18 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { ApiError, type Client } from '../client.ts'
 import { green, line } from '../output.ts'
+import { pollTask, type Task } from '../poll-task.ts'
 import { Progress } from '../progress.ts'
 import { type Column, column, command, group, listCommand, type Row, showRow, v1 } from './resource.ts'
-
-const POLL_MS = 300
-const ENDED = new Set(['COMPLETED', 'COMPLETED_WITH_ERRORS', 'FAILED', 'CANCELED', 'SKIPPED'])
-
-type Task = Row & {
-  status: string
-  error_message?: string
-  additional_data?: { progress?: { processed?: number; total?: number } }
-}
 
 const COLUMNS: Column[] = [
   column('id', 'task_id'),
@@ -77,14 +68,10 @@ export async function watchTask(
   const progress = new Progress({ quiet })
   const bar = progress.bar('progress')
   try {
-    for (;;) {
-      const task = await client.call<Task>('GET', v1('tasks', task_id))
-      const { processed = 0, total = 0 } = task.additional_data?.progress ?? {}
+    return await pollTask(client, task_id, (processed, total) => {
       bar.total(total)
       bar.done(processed)
-      if (ENDED.has(task.status)) return task
-      await sleep(POLL_MS)
-    }
+    })
   } finally {
     bar.stop()
     progress.stop()

@@ -1,21 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../client.ts'
+import { pollTask } from '../poll-task.ts'
 
 /** Objects of one batch: small enough that processing starts while later files are still travelling. */
 export const BATCH_OBJECTS_MAX = 1000
-const POLL_MS = 300
 
-type Task = {
-  status: string
-  error_message?: string
-  additional_data?: { progress?: { processed?: number; total?: number } }
-}
 type FailedRow = { object_id?: string; error?: string; message?: string; error_type?: string }
 
 export type SubmittedBatch = { batch_id: string; task_id: string; objects: number }
 export type RowFailure = { object_id: string; reason: string }
-
-const ENDED = new Set(['COMPLETED', 'COMPLETED_WITH_ERRORS', 'FAILED', 'CANCELED', 'SKIPPED'])
 
 const bucketPath = (bucket: string) => `/v1/buckets/${encodeURIComponent(bucket)}`
 
@@ -37,21 +29,12 @@ export async function waitFor(
   { batch_id, task_id, objects }: SubmittedBatch,
   onProgress: (done: number) => void,
 ): Promise<{ status: string; failures: RowFailure[] }> {
-  for (;;) {
-    const task = await client.call<Task>('GET', `/v1/tasks/${task_id}`)
-    const { processed = 0, total = 0 } = task.additional_data?.progress ?? {}
-    if (!ENDED.has(task.status)) {
-      // Rows of a batch can outnumber its objects (one object may feed several collections).
-      onProgress(total > 0 ? Math.min(objects, Math.floor((processed / total) * objects)) : 0)
-      await sleep(POLL_MS)
-      continue
-    }
-    onProgress(objects)
-    return {
-      status: task.status,
-      failures: task.status === 'COMPLETED' ? [] : await failedRows(client, bucket, batch_id),
-    }
-  }
+  const { status } = await pollTask(client, task_id, (processed, total) =>
+    // Rows of a batch can outnumber its objects (one object may feed several collections).
+    onProgress(total > 0 ? Math.min(objects, Math.floor((processed / total) * objects)) : 0),
+  )
+  onProgress(objects)
+  return { status, failures: status === 'COMPLETED' ? [] : await failedRows(client, bucket, batch_id) }
 }
 
 async function failedRows(client: Client, bucket: string, batch_id: string): Promise<RowFailure[]> {
