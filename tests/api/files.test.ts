@@ -111,7 +111,7 @@ for (const dialect of DIALECTS) {
       const other = await keep(SMALL)
       for (const wrong of [
         url.slice(0, -2),
-        url.replace(/signature=./, 'signature=_'),
+        url.replace(/signature=(.)/, (_, first) => `signature=${first === '_' ? 'A' : '_'}`),
         url.replace(/expires=\d+/, 'expires=9999999999'),
         url.replace(/expires=\d+/, 'expires=never'),
         url.replace(/\?.*/, ''),

@@ -316,7 +316,7 @@ for (const dialect of DIALECTS) {
       mine.file_url.replace(file_id, sibling.file_id),
       mine.file_url.replace(namespace_id, sibling.namespace_id).replace(file_id, sibling.file_id),
       mine.file_url.replace(/expires=\d+/, 'expires=9999999999'),
-      mine.file_url.replace(/signature=./, 'signature=_'),
+      mine.file_url.replace(/signature=(.)/, (_, first) => `signature=${first === '_' ? 'A' : '_'}`),
       mine.file_url.replace(/&signature=.*/, ''),
       mine.file_url.replace(/expires=\d+/, 'expires=NaN'),
     ]) {
