@@ -5,9 +5,9 @@ import type { Scope } from '../../core/scope.ts'
 import { type Clock, systemClock } from '../../core/time.ts'
 import { type Db, inTransaction, type Trx } from '../db/db.ts'
 import { payloadField } from '../db/filters/field-index.ts'
+import { Flushes } from './flushes.ts'
 
 export const HOUR_MS = 3600_000
-const FLUSH_MS = 10_000
 /** Rows of a statement: each has four parameters. */
 const FLUSH_ROWS = 1000
 /** Fields that are counted in one hour, of one namespace and of all; further ones are not. */
@@ -31,8 +31,7 @@ export class FilterUses {
   #known_count = 0
   /** Not yet written, by hour, namespace and field. */
   #uses = new Map<string, Use>()
-  #timer: NodeJS.Timeout | undefined
-  #flushing: Promise<void> = Promise.resolve()
+  readonly #flushes = new Flushes(() => this.#write())
 
   constructor({ db, log, clock = systemClock }: { db: Db; log: Pick<Logger, 'warn'>; clock?: Clock }) {
     this.#db = db
@@ -42,13 +41,11 @@ export class FilterUses {
 
   /** Writes down what has been counted from now on, again and again. */
   start(): void {
-    this.#timer = setInterval(() => void this.flush(), FLUSH_MS)
-    this.#timer.unref()
+    this.#flushes.start()
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    await this.flush()
+  stop(): Promise<void> {
+    return this.#flushes.stop()
   }
 
   /** One use of every field of the filter for which an index could have helped. */
@@ -70,8 +67,7 @@ export class FilterUses {
 
   /** Adds what was counted to the database; what cannot be written is tried again the next time. */
   flush(): Promise<void> {
-    this.#flushing = this.#flushing.then(() => this.#write())
-    return this.#flushing
+    return this.#flushes.flush()
   }
 
   #isKnown(namespace_id: string, field: string): boolean {

@@ -4,6 +4,7 @@ import type { AnsweredRequest } from '../../core/answered-request.ts'
 import { type Clock, systemClock, toTimestamp } from '../../core/time.ts'
 import { type Db, inTransaction } from '../db/db.ts'
 import { LATENCY_BOUNDS_MS, LATENCY_COLUMNS } from '../db/tables/organization-tables.ts'
+import { Flushes } from './flushes.ts'
 
 type Sum = Omit<AnsweredRequest, 'is_error' | 'latency_ms'> & {
   requests: number
@@ -12,7 +13,6 @@ type Sum = Omit<AnsweredRequest, 'is_error' | 'latency_ms'> & {
   latencies: number[]
 }
 
-const FLUSH_MS = 10_000
 const DAY_MS = 24 * 3600_000
 /** Rows of a statement: each has some twenty parameters. */
 const FLUSH_ROWS = 100
@@ -28,8 +28,7 @@ export class UsageRecorder {
   #day: { name: string; ends_ms: number } = { name: '', ends_ms: 0 }
   /** By day, key and endpoint. */
   #sums = new Map<string, Sum>()
-  #timer: NodeJS.Timeout | undefined
-  #flushing: Promise<void> = Promise.resolve()
+  readonly #flushes = new Flushes(() => this.#write())
 
   constructor({ db, log, clock = systemClock }: { db: Db; log: Pick<Logger, 'warn'>; clock?: Clock }) {
     this.#db = db
@@ -39,13 +38,11 @@ export class UsageRecorder {
 
   /** Writes down what has been counted from now on, again and again. */
   start(): void {
-    this.#timer = setInterval(() => void this.flush(), FLUSH_MS)
-    this.#timer.unref()
+    this.#flushes.start()
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    await this.flush()
+  stop(): Promise<void> {
+    return this.#flushes.stop()
   }
 
   count({ is_error, latency_ms, ...what }: AnsweredRequest): void {
@@ -66,8 +63,7 @@ export class UsageRecorder {
 
   /** Adds what was counted to the database; what cannot be written is tried again the next time. */
   flush(): Promise<void> {
-    this.#flushing = this.#flushing.then(() => this.#write())
-    return this.#flushing
+    return this.#flushes.flush()
   }
 
   async #write(): Promise<void> {
